@@ -1,0 +1,22 @@
+# weir_test_module(NAME [LABEL fast|stress] [TIMEOUT seconds])
+#
+# All of tests/NAME/*.cpp as one program `test_NAME` and one ctest entry NAME. A folder with a
+# CMakeLists.txt of its own is taken as it is; one that does not exist is skipped.
+function(weir_test_module module)
+  cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "" ${ARGN})
+  set(folder ${PROJECT_SOURCE_DIR}/tests/${module})
+  if(EXISTS ${folder}/CMakeLists.txt)
+    add_subdirectory(${folder})
+    return()
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
+  file(GLOB claims CONFIGURE_DEPENDS ${folder}/*_test.cpp)
+  if(NOT claims)
+    return()
+  endif()
+  add_executable(test_${module} ${sources})
+  target_include_directories(test_${module} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(test_${module} PRIVATE GTest::gmock GTest::gtest_main)
+  weir_link(test_${module})
+  weir_add_test(NAME ${module} COMMAND test_${module} LABEL "${arg_LABEL}" TIMEOUT "${arg_TIMEOUT}")
+endfunction()
