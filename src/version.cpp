@@ -2,6 +2,8 @@
 
 namespace weir {
 
-const char* linked_version() noexcept { return version_string; }
+const char* linked_version() noexcept {
+  return version_string;
+}
 
 }  // namespace weir
