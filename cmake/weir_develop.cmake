@@ -9,7 +9,8 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(WEIR_CCACHE ccache)
   if(WEIR_CCACHE)
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${WEIR_CCACHE})
+    # What ccache asks for before it caches a file that uses a precompiled header.
+    set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros ${WEIR_CCACHE})
   endif()
 endif()
 
@@ -21,6 +22,12 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   endif()
 endif()
 add_compile_options(-fno-omit-frame-pointer)
+
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # A precompiled header that is made twice has the same bytes twice, for ccache.
+  set(CMAKE_CXX_COMPILE_OPTIONS_CREATE_PCH ${CMAKE_CXX_COMPILE_OPTIONS_CREATE_PCH}
+      -Xclang -fno-pch-timestamp)
+endif()
 
 add_library(weir_warnings INTERFACE)
 target_compile_options(weir_warnings INTERFACE -Wall -Wextra -Werror)
