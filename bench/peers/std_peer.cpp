@@ -157,5 +157,5 @@ int main(int argc, char** argv) {
                     {"mutex.1user", [](row r) { pool_row(r, 1, 1); }},
                     {"mutex.2on2", [](row r) { pool_row(r, 2, 2); }},
                     {"mutex.64on10", [](row r) { pool_row(r, 64, 10); }},
-                    {"mutex.64on10.busy", busy_pool_row}});
+                    {"mutex.queued", busy_pool_row}});
 }

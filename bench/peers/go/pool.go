@@ -32,12 +32,12 @@ func init() {
 func nothing() {}
 
 // poolRows adds the rows that every pool has: PREFIX.1user, .2on2, .64on10, and
-// .64on10.busy, where a holder yields once so that everybody has to queue.
+// .queued, where a holder yields once so that everybody has to queue.
 func poolRows(prefix string, open func(size int) pool) {
 	rows[prefix+".1user"] = func(row string) { acquireRelease(row, open(1), 1, nothing) }
 	rows[prefix+".2on2"] = func(row string) { acquireRelease(row, open(2), 2, nothing) }
 	rows[prefix+".64on10"] = func(row string) { acquireRelease(row, open(10), 64, nothing) }
-	rows[prefix+".64on10.busy"] = func(row string) {
+	rows[prefix+".queued"] = func(row string) {
 		p := open(10)
 		acquireRelease(row, p, 64, runtime.Gosched)
 		waits(row, p, 64, runtime.Gosched)

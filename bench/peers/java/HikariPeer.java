@@ -113,7 +113,7 @@ public final class HikariPeer {
       case "hikari.1user": measure(row, open(1), 1, false); break;
       case "hikari.2on2": measure(row, open(2), 2, false); break;
       case "hikari.64on10": measure(row, open(10), 64, false); break;
-      case "hikari.64on10.busy":
+      case "hikari.queued":
         HikariDataSource pool = open(10);
         measure(row, pool, 64, true);
         waits(row, pool, 64);

@@ -32,7 +32,7 @@ pub fn run(row: &str) -> bool {
         "r2d2.1user" => acquire_release(row, &open(1), 1, || ()),
         "r2d2.2on2" => acquire_release(row, &open(2), 2, || ()),
         "r2d2.64on10" => acquire_release(row, &open(10), 64, || ()),
-        "r2d2.64on10.busy" => {
+        "r2d2.queued" => {
             let pool = open(10);
             acquire_release(row, &pool, 64, std::thread::yield_now);
             waits(row, &pool, 64);
