@@ -25,6 +25,11 @@ function(weir_library name)
   target_include_directories(${name}
     PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
     PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  if(WEIR_PRECOMPILE_LIBRARY)
+    target_precompile_headers(${name} PRIVATE
+      <atomic> <chrono> <coroutine> <cstdint> <expected> <functional> <memory> <optional> <span>
+      <string> <string_view> <utility> <vector>)
+  endif()
   if(TARGET weir_warnings)
     target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:weir_warnings>)
   endif()
