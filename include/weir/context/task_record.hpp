@@ -1,0 +1,144 @@
+#pragma once
+
+#include <coroutine>
+#include <source_location>
+
+#include <weir/context/context.hpp>
+#include <weir/core/executor.hpp>
+#include <weir/core/waiter.hpp>
+
+namespace weir {
+
+/// The index of a wait that was ended by a context, as claimed on a waiter; the low bits say by the
+/// context of which case.
+inline constexpr std::uint32_t ended_by_context = 1U << 28;
+
+/// One logical flow of control: a chain of coroutines that await each other, of which exactly one
+/// runs or is suspended. Its root owns the record; every frame of the chain points to it.
+///
+/// It holds what a wait needs, so that a wait needs nothing else: the waiter, the executor to
+/// resume on, and the registration with the context that its last wait was bounded by.
+///
+/// A chain is resumed by `run`, a loop: a coroutine that awaits another or returns to its parent
+/// names the next one and comes back here. Symmetric transfer would be shorter, but is no tail call
+/// in g++ without optimisation or under sanitizers, and overflows the stack there.
+///
+/// Thread safety: belongs to the thread that runs it; `schedule` may be called by whoever won the
+/// waiter.
+class task_record {
+ public:
+  explicit task_record(core::executor& where) noexcept;
+  task_record(const task_record&) = delete;
+  task_record& operator=(const task_record&) = delete;
+
+  [[nodiscard]] core::executor& executor() const noexcept { return *executor_; }
+  /// Where it resumes from now on. Requires: called by the flow itself, right before it suspends
+  /// and schedules itself.
+  void move_to(core::executor& where) noexcept { executor_ = &where; }
+
+  [[nodiscard]] core::waiter& waiter() noexcept { return waiter_; }
+
+  /// Makes cancellation of `state`, and of no other context, claim the waiter: in this wait and all
+  /// later ones under it. Null: a wait that no context ends.
+  void observe(core::context_state* state) noexcept {
+    if (registration_.state != state) observe_anew(state);
+  }
+  [[nodiscard]] core::context_state* observed() const noexcept { return registration_.state; }
+
+  /// The coroutine to resume when the record is scheduled next.
+  void suspend_at(std::coroutine_handle<> leaf) noexcept { leaf_ = leaf; }
+
+  /// The coroutine to go on with at once, when the running one has returned to the loop.
+  void continue_with(std::coroutine_handle<> next) noexcept { step_->next = next; }
+
+  /// The chain is at its end: `finished` runs when the last coroutine has returned to the loop.
+  void finish() noexcept { step_->finished = true; }
+
+  /// Puts the record into its executor's queue, to go on with the coroutine of suspend_at.
+  void schedule() noexcept { executor_->execute(work_); }
+
+  /// Resumes the chain on this thread until it suspends or ends. Called by the executor.
+  void run() noexcept;
+
+  /// The record that this thread is running; null outside of tasks.
+  [[nodiscard]] static task_record* current() noexcept;
+
+  // What reports and this_context() tell. Set before the first run.
+  const char* name = "task";
+  std::source_location site;
+  context ctx;
+
+ protected:
+  ~task_record();
+
+  /// Called on the running thread after the last coroutine of the chain has returned: may destroy
+  /// frames and the record itself.
+  virtual void finished() noexcept = 0;
+
+  /// Ends the registration with a context. `finished` calls it before it signals anybody.
+  void forget_context() noexcept { core::context_state::unobserve(registration_); }
+
+ private:
+  struct step {
+    std::coroutine_handle<> next;
+    bool finished = false;
+  };
+  struct record_waiter final : core::waiter {
+    explicit record_waiter(task_record& owner) noexcept;
+    task_record& record;
+  };
+  struct record_work final : core::work {
+    explicit record_work(task_record& owner) noexcept;
+    task_record& record;
+  };
+
+  void observe_anew(core::context_state* state) noexcept;
+
+  core::executor* executor_;
+  step* step_ = nullptr;  // on the stack of run(): after a suspension another thread has its own
+  std::coroutine_handle<> leaf_;
+  record_waiter waiter_{*this};
+  record_work work_{*this};
+  core::context_registration registration_;
+};
+
+/// The context of the task that runs on this thread; one that never ends outside of tasks.
+[[nodiscard]] context this_context() noexcept;
+
+/// A coroutine's promise through which weir's operations can be awaited.
+template <class P>
+concept awaiting_promise = requires(P& promise) {
+  { promise.record() } noexcept -> std::same_as<task_record&>;
+};
+
+namespace core {
+
+/// While a value of this lives, the thread must not block: `wait` asserts, naming `what`.
+class no_blocking_scope {
+ public:
+  explicit no_blocking_scope(const char* what) noexcept;
+  ~no_blocking_scope();
+  no_blocking_scope(const no_blocking_scope&) = delete;
+  no_blocking_scope& operator=(const no_blocking_scope&) = delete;
+
+ private:
+  const char* previous_;
+};
+
+/// The opposite, within it: for a thread that runs coroutines and may block all the same.
+class blocking_scope {
+ public:
+  blocking_scope() noexcept;
+  ~blocking_scope();
+  blocking_scope(const blocking_scope&) = delete;
+  blocking_scope& operator=(const blocking_scope&) = delete;
+
+ private:
+  const char* previous_;
+};
+
+/// Asserts that this thread may block.
+void assert_may_block() noexcept;
+
+}  // namespace core
+}  // namespace weir

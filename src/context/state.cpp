@@ -1,0 +1,286 @@
+#include <algorithm>
+#include <utility>
+
+#include <weir/context/state.hpp>
+#include <weir/core/assert.hpp>
+#include <weir/core/sync/thread.hpp>
+
+namespace weir::core {
+
+/// What one cancellation has gathered on its way down the tree, to be done without locks.
+struct raise_pass {
+  wake_list wakes;
+  context_state* to_run = nullptr;
+  context_state** tail = &to_run;
+
+  void add(context_state& state) noexcept {
+    state.next_to_run_ = nullptr;
+    *tail = &state;
+    tail = &state.next_to_run_;
+  }
+};
+
+context_state::deadline_timer::deadline_timer(context_state& owner) noexcept
+    : timer_node([](timer_node& node, wake_list& wakes) noexcept {
+        wakes.push(static_cast<deadline_timer&>(node));
+      }),
+      wakeable([](wakeable& self) noexcept {
+        context_state& expired = static_cast<deadline_timer&>(self).state;
+        bool due = false;
+        {
+          lock_guard guard{expired.mutex_};
+          expired.timers_ = nullptr;
+          // A service that shuts down expires its timers early: then somebody else arms it again.
+          due = expired.clock_->now() >= expired.deadline_;
+        }
+        if (due) expired.expire();
+        expired.unpin();
+      }),
+      state(owner) {}
+
+context_state::context_state(context_state* parent, clock& time,
+                             std::optional<time_point> own_deadline, storage where) noexcept
+    : where_(where),
+      parent_(parent),
+      clock_(&time),
+      deadline_(parent != nullptr ? parent->deadline_ : time_point::max()),
+      deadline_owner_(parent != nullptr ? parent->deadline_owner_ : nullptr) {
+  if (own_deadline && *own_deadline < deadline_) {
+    deadline_ = *own_deadline;
+    deadline_owner_ = this;
+  }
+  if (parent_ == nullptr) return;
+  parent_->retain();
+  lock_guard guard{parent_->mutex_};
+  drain_owner_ = parent_->drain_owner_;
+  cancel_owner_ = parent_->cancel_owner_;
+  level_.store(parent_->level_.load(), std::memory_order_relaxed);  // nobody else sees us yet
+  parent_->children_.push_back(*this);
+}
+
+context_state::~context_state() {
+  WEIR_ASSERT(children_.empty() && callbacks_.empty() && drain_waiters_.empty(),
+              "a context was freed while something hangs on it");
+}
+
+void context_state::release() noexcept {
+  if (handles_.fetch_sub(1) != 1) return;
+  WEIR_ASSERT(where_ == storage::heap, "the last handle of a context in a frame was dropped twice");
+  detach_from_parent();
+  unpin();
+}
+
+void context_state::detach_from_parent() noexcept {
+  bool disarmed = false;
+  {
+    lock_guard guard{mutex_};
+    disarmed = disarm_locked();
+  }
+  if (disarmed) unpin();
+  if (parent_ == nullptr) return;
+  {
+    lock_guard guard{parent_->mutex_};
+    intrusive_list<context_state>::unlink(*this);
+  }
+  parent_->release();
+}
+
+void context_state::unpin() noexcept {
+  // In a frame the owner frees, once it sees that its own pin is the last one.
+  const bool in_frame = where_ == storage::frame;
+  if (pins_.fetch_sub(1) == 1 && !in_frame) delete this;
+}
+
+void context_state::end_in_frame() noexcept {
+  detach_from_parent();
+  {
+    // Waiters of tasks that used this context and wait for nothing now: forget them.
+    lock_guard guard{mutex_};
+    while (context_registration* idle = registrations_.pop_front()) {
+      idle->state = nullptr;
+      pins_.fetch_sub(1);
+    }
+  }
+  WEIR_ASSERT(handles_.load() == 1,
+              "a context_scope ended while a copy of its context is still held: copies must not "
+              "outlive the scope; use context_source for a context that may");
+  // What remains are cancellations and deadlines on their last instructions.
+  while (pins_.load() != 1) yield_thread();
+}
+
+bool context_state::raise(context_level level, error why, std::source_location where) noexcept {
+  raise_pass pass;
+  bool raised = false;
+  pin();
+  {
+    lock_guard guard{mutex_};
+    raised = level_.load() < level;
+    if (raised) {
+      auto& cause = level == context_level::draining ? drain_cause_ : cancel_cause_;
+      cause.emplace(context_cause{std::move(why), where});
+      raise_locked(level, *this, pass);
+    }
+  }
+  pass.wakes.wake_all();
+  while (context_state* state = pass.to_run) {
+    pass.to_run = state->next_to_run_;  // read before run_callbacks lets another pass have it
+    state->run_callbacks();
+    state->unpin();
+  }
+  unpin();
+  return raised;
+}
+
+void context_state::raise_locked(context_level level, const context_state& cause_owner,
+                                 raise_pass& pass) noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
+  if (level_.load() >= level) return;  // ended by itself before: so are all below
+  if (drain_owner_ == nullptr) drain_owner_ = &cause_owner;
+  if (level == context_level::cancelled) cancel_owner_ = &cause_owner;
+  level_.store(level);
+  while (wait_node* node = drain_waiters_.pop_front()) node->grant(pass.wakes);
+  if (level == context_level::cancelled) {
+    while (wait_node* node = cancel_waiters_.pop_front()) node->grant(pass.wakes);
+    for (auto* one = registrations_.front(); one != nullptr; one = registrations_.next(*one)) {
+      one->grant(pass.wakes);
+    }
+    if (disarm_locked()) unpin();  // not the last: whoever leads us here holds one
+  }
+  if (!callbacks_.empty() && !running_callbacks_) {
+    running_callbacks_ = true;
+    pin();
+    pass.add(*this);
+  }
+  for (context_state* child = children_.front(); child != nullptr; child = children_.next(*child)) {
+    lock_guard guard{child->mutex_};
+    child->raise_locked(level, cause_owner, pass);
+  }
+}
+
+void context_state::run_callbacks() noexcept {
+  for (;;) {
+    context_callback* callback = nullptr;
+    {
+      lock_guard guard{mutex_};
+      const context_level reached = level_.load();
+      callback = callbacks_.front();
+      while (callback != nullptr && callback->level_ > reached) {
+        callback = callbacks_.next(*callback);
+      }
+      if (callback == nullptr) {
+        running_callbacks_ = false;
+        return;
+      }
+      intrusive_list<context_callback>::unlink(*callback);
+      running_ = callback;
+      running_thread_ = this_thread_id();
+    }
+    callback->run_(*callback);
+    lock_guard guard{mutex_};
+    running_ = nullptr;
+  }
+}
+
+bool context_state::add_callback(context_callback& callback) noexcept {
+  lock_guard guard{mutex_};
+  if (level_.load() >= callback.level_) return false;
+  callbacks_.push_back(callback);
+  return true;
+}
+
+void context_state::remove_callback(context_callback& callback) noexcept {
+  for (;;) {
+    {
+      lock_guard guard{mutex_};
+      if (callback.linked()) {
+        intrusive_list<context_callback>::unlink(callback);
+        return;
+      }
+      if (running_ != &callback) return;
+      if (running_thread_ == this_thread_id()) {
+        running_ = nullptr;  // it destroys itself from inside
+        return;
+      }
+    }
+    yield_thread();  // the callback is running on another thread: outlast it
+  }
+}
+
+void context_state::add_waiter(wait_node& node, context_level level) noexcept {
+  (level == context_level::draining ? drain_waiters_ : cancel_waiters_).push_back(node);
+}
+
+void context_state::observe(context_registration& registration, waiter& who,
+                            std::uint32_t index) noexcept {
+  registration.set(who, index);
+  registration.state = this;
+  pin();
+  lock_guard guard{mutex_};
+  registrations_.push_back(registration);
+}
+
+void context_state::unobserve(context_registration& registration) noexcept {
+  context_state* state = std::exchange(registration.state, nullptr);
+  if (state == nullptr) return;
+  {
+    lock_guard guard{state->mutex_};
+    intrusive_list<context_registration>::unlink(registration);
+  }
+  state->unpin();
+}
+
+void context_state::expire() noexcept {
+  context_state* owner = deadline_owner_;
+  if (owner == nullptr) return;
+  owner->raise(context_level::cancelled,
+               error{errc::deadline_exceeded, "the context's deadline passed"},
+               std::source_location::current());
+}
+
+void context_state::arm_deadline(timer_service& timers) noexcept {
+  context_state* owner = deadline_owner_;
+  if (owner == nullptr) return;
+  wake_list wakes;
+  lock_guard guard{owner->mutex_};
+  if (owner->timers_ != nullptr || owner->cancelled()) return;
+  owner->timers_ = &timers;
+  owner->pin();  // until expired or disarmed
+  lock_guard timers_guard{timers.guard()};
+  timers.arm(owner->timer_, owner->deadline_, wakes);
+}
+
+bool context_state::disarm_locked() noexcept {
+  if (timers_ == nullptr) return false;
+  timer_service& timers = *timers_;
+  lock_guard guard{timers.guard()};
+  if (!timers.disarm(timer_)) return false;  // expired: its wake-up drops the pin
+  timers_ = nullptr;
+  return true;
+}
+
+std::optional<context_cause> context_state::cause(context_level level) const noexcept {
+  if (this->level() < level || level == context_level::running) return std::nullopt;
+  const context_state* drain = nullptr;
+  const context_state* cancel = nullptr;
+  {
+    lock_guard guard{mutex_};
+    drain = drain_owner_;
+    cancel = cancel_owner_;
+  }
+  // Causes are written once, before the level that is visible here.
+  if (level == context_level::cancelled) return cancel->cancel_cause_;
+  return drain->drain_cause_ ? drain->drain_cause_ : drain->cancel_cause_;
+}
+
+error context_state::failure() const noexcept {
+  if (auto why = cause(context_level::cancelled)) return std::move(why->what);
+  return {errc::cancelled, "the context was cancelled"};
+}
+
+const void* context_state::find(const void* wanted) const noexcept {
+  for (const context_state* node = this; node != nullptr; node = node->parent_) {
+    if (node->key == wanted) return node->value.get();
+  }
+  return nullptr;
+}
+
+}  // namespace weir::core

@@ -1,0 +1,94 @@
+#include <cstdio>
+#include <utility>
+
+#include <weir/context/task_record.hpp>
+#include <weir/core/assert.hpp>
+#include <weir/core/sync/thread_local.hpp>
+
+namespace weir {
+namespace {
+
+struct current_tag {};
+struct no_blocking_tag {};
+
+using current_slot = core::thread_slot<task_record*, current_tag>;
+using no_blocking_slot = core::thread_slot<const char*, no_blocking_tag>;
+
+}  // namespace
+
+task_record::record_waiter::record_waiter(task_record& owner) noexcept
+    : core::waiter([](core::wakeable& self) noexcept {
+        static_cast<record_waiter&>(self).record.schedule();
+      }),
+      record(owner) {}
+
+task_record::record_work::record_work(task_record& owner) noexcept
+    : core::work([](core::work& self) noexcept { static_cast<record_work&>(self).record.run(); }),
+      record(owner) {}
+
+task_record::task_record(core::executor& where) noexcept : executor_(&where) {}
+
+task_record::~task_record() {
+  forget_context();
+}
+
+void task_record::observe_anew(core::context_state* state) noexcept {
+  forget_context();
+  if (state == nullptr) return;
+  state->observe(registration_, waiter_, ended_by_context);
+  core::timer_service* timers = state->time().timers();
+  state->arm_deadline(timers != nullptr ? *timers : executor_->timers());
+}
+
+void task_record::run() noexcept {
+  task_record*& slot = current_slot::get();
+  task_record* const outer = std::exchange(slot, this);
+  step here{leaf_};
+  step_ = &here;
+  while (here.next) std::exchange(here.next, nullptr).resume();
+  // The record may be running elsewhere by now: only `here` is ours.
+  current_slot::get() = outer;
+  if (here.finished) finished();
+}
+
+task_record* task_record::current() noexcept {
+  return current_slot::get();
+}
+
+context this_context() noexcept {
+  const task_record* record = task_record::current();
+  return record != nullptr ? record->ctx : context{};
+}
+
+namespace core {
+
+no_blocking_scope::no_blocking_scope(const char* what) noexcept
+    : previous_(std::exchange(no_blocking_slot::get(), what)) {}
+
+no_blocking_scope::~no_blocking_scope() {
+  no_blocking_slot::get() = previous_;
+}
+
+blocking_scope::blocking_scope() noexcept
+    : previous_(std::exchange(no_blocking_slot::get(), nullptr)) {}
+
+blocking_scope::~blocking_scope() {
+  no_blocking_slot::get() = previous_;
+}
+
+void assert_may_block() noexcept {
+  const char* where = no_blocking_slot::get();
+  if (where == nullptr) return;
+  const task_record* record = task_record::current();
+  static char sentence[256];  // the process ends with it
+  std::snprintf(
+      sentence, sizeof sentence,
+      "wait() was called on %s%s%s%s: that thread runs other tasks meanwhile; co_await the "
+      "operation, or move the work to spawn_blocking",
+      where, record != nullptr ? ", in task '" : "", record != nullptr ? record->name : "",
+      record != nullptr ? "'" : "");
+  misuse(sentence);
+}
+
+}  // namespace core
+}  // namespace weir
