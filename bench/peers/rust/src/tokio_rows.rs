@@ -1,6 +1,7 @@
 //! Tokio: tasks, cancellation, channels and sleeps.
 
 use crate::{emit, measure, median};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,7 @@ pub fn run(row: &str) -> bool {
         "tokio.unbuffered" => round_trip(row, &rt),
         "tokio.buffered" => one_to_one(row, &rt),
         "tokio.million" => million(row, &rt),
+        "tokio.bytes" => bytes_each(row, &rt),
         _ => return false,
     }
     true
@@ -120,4 +122,32 @@ fn million(row: &str, rt: &Runtime) {
     });
     rt.block_on(all).unwrap();
     emit(row, "s", begin.elapsed().as_secs_f64());
+}
+
+/// Resident memory of each of a million tasks that sleep at the same time; the
+/// process ends before they do.
+fn bytes_each(row: &str, rt: &Runtime) {
+    const SLEEPERS: usize = 1_000_000;
+    let before = resident_bytes();
+    let all = Arc::new(tokio::sync::Semaphore::new(0));
+    let started = all.clone();
+    rt.spawn(async move {
+        for _ in 0..SLEEPERS {
+            let started = started.clone();
+            tokio::spawn(async move {
+                started.add_permits(1);
+                drop(started);
+                tokio::time::sleep(Duration::from_secs(3600)).await;
+            });
+        }
+    });
+    drop(rt.block_on(all.acquire_many(SLEEPERS as u32)).unwrap());
+    emit(row, "B", (resident_bytes() - before) / SLEEPERS as f64);
+    std::process::exit(0);
+}
+
+fn resident_bytes() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0
 }
