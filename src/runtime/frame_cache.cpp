@@ -1,0 +1,184 @@
+#include <array>
+#include <cstdint>
+#include <new>
+#include <utility>
+
+#include <weir/core/sync/atomic.hpp>
+#include <weir/core/sync/mutex.hpp>
+#include <weir/core/sync/thread_local.hpp>
+#include <weir/runtime/frame_cache.hpp>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WEIR_POISONS_FRAMES 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define WEIR_POISONS_FRAMES 1
+#endif
+#if defined(WEIR_POISONS_FRAMES)
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace weir::core {
+namespace {
+
+constexpr std::size_t granule_bytes = 64;
+constexpr std::size_t classes = 16;
+constexpr std::size_t magazine_bytes = 16U * 1024U;
+constexpr std::size_t depot_magazines = 64;
+
+constexpr std::size_t class_of(std::size_t bytes) noexcept {
+  return bytes == 0 ? 0 : (bytes - 1) / granule_bytes;
+}
+constexpr std::size_t bytes_of(std::size_t size_class) noexcept {
+  return (size_class + 1) * granule_bytes;
+}
+constexpr std::uint32_t capacity_of(std::size_t size_class) noexcept {
+  return static_cast<std::uint32_t>(magazine_bytes / bytes_of(size_class));
+}
+
+/// The link of a free block lies in its last word, which alone stays readable under
+/// AddressSanitizer: its leak checker follows no pointer in poisoned memory.
+void** link_of(void* block, std::size_t size_class) noexcept {
+  return reinterpret_cast<void**>(static_cast<char*>(block) + bytes_of(size_class)) - 1;
+}
+
+void poison([[maybe_unused]] void* block, [[maybe_unused]] std::size_t size_class) noexcept {
+#if defined(WEIR_POISONS_FRAMES)
+  __asan_poison_memory_region(block, bytes_of(size_class) - sizeof(void*));
+#endif
+}
+
+void unpoison([[maybe_unused]] void* block, [[maybe_unused]] std::size_t size_class) noexcept {
+#if defined(WEIR_POISONS_FRAMES)
+  __asan_unpoison_memory_region(block, bytes_of(size_class));
+#endif
+}
+
+/// A chain of free blocks of one class.
+struct magazine {
+  void* head = nullptr;
+  std::uint32_t count = 0;
+
+  void push(void* block, std::size_t size_class) noexcept {
+    *link_of(block, size_class) = head;
+    poison(block, size_class);
+    head = block;
+    ++count;
+  }
+
+  void* pop(std::size_t size_class) noexcept {
+    void* block = head;
+    unpoison(block, size_class);
+    head = *link_of(block, size_class);
+    --count;
+    return block;
+  }
+
+  void free_all(std::size_t size_class) noexcept {
+    while (count != 0) ::operator delete(pop(size_class));
+  }
+};
+
+/// Full magazines of one class, for whichever thread runs out first.
+class shelf {
+ public:
+  bool take(magazine& into) noexcept {
+    lock_guard guard{mutex_};
+    if (count_ == 0) return false;
+    into = magazines_[--count_];
+    return true;
+  }
+
+  bool give(const magazine& full) noexcept {
+    lock_guard guard{mutex_};
+    if (count_ == depot_magazines) return false;
+    magazines_[count_++] = full;
+    return true;
+  }
+
+ private:
+  mutex mutex_;
+  std::size_t count_ WEIR_GUARDED_BY(mutex_) = 0;
+  std::array<magazine, depot_magazines> magazines_ WEIR_GUARDED_BY(mutex_){};
+};
+
+struct thread_cache {
+  struct pair {
+    magazine loaded;
+    magazine other;  // full or empty
+  };
+  std::array<pair, classes> classes_{};
+  std::uint32_t scopes = 0;
+};
+
+struct cache_tag {};
+
+constinit std::array<shelf, classes> depot;
+constinit atomic<std::uint32_t> caching_threads{0};
+
+thread_cache& this_cache() noexcept {
+  return thread_slot<thread_cache, cache_tag>::get();
+}
+
+/// Out of line: once per magazine.
+[[gnu::noinline]] bool refill(thread_cache::pair& mine, std::size_t size_class) noexcept {
+  if (mine.other.count != 0) {
+    std::swap(mine.loaded, mine.other);
+    return true;
+  }
+  return depot[size_class].take(mine.loaded);
+}
+
+[[gnu::noinline]] void make_room(thread_cache::pair& mine, std::size_t size_class) noexcept {
+  if (mine.other.count != 0) {
+    if (!depot[size_class].give(mine.other)) mine.other.free_all(size_class);
+    mine.other = {};
+  }
+  std::swap(mine.loaded, mine.other);
+}
+
+}  // namespace
+
+void* allocate_frame(std::size_t bytes) {
+  const std::size_t size_class = class_of(bytes);
+  if (size_class >= classes) return ::operator new(bytes);
+  thread_cache& cache = this_cache();
+  thread_cache::pair& mine = cache.classes_[size_class];
+  if (mine.loaded.count != 0 || (cache.scopes != 0 && refill(mine, size_class))) {
+    return mine.loaded.pop(size_class);
+  }
+  return ::operator new(bytes_of(size_class));
+}
+
+void free_frame(void* block, std::size_t bytes) noexcept {
+  const std::size_t size_class = class_of(bytes);
+  thread_cache& cache = this_cache();
+  if (size_class >= classes || cache.scopes == 0) {
+    ::operator delete(block);
+    return;
+  }
+  thread_cache::pair& mine = cache.classes_[size_class];
+  if (mine.loaded.count == capacity_of(size_class)) make_room(mine, size_class);
+  mine.loaded.push(block, size_class);
+}
+
+frame_cache_scope::frame_cache_scope() noexcept {
+  if (this_cache().scopes++ == 0) caching_threads.fetch_add(1);
+}
+
+frame_cache_scope::~frame_cache_scope() {
+  thread_cache& cache = this_cache();
+  if (--cache.scopes != 0) return;
+  for (std::size_t size_class = 0; size_class < classes; ++size_class) {
+    cache.classes_[size_class].loaded.free_all(size_class);
+    cache.classes_[size_class].other.free_all(size_class);
+  }
+  if (caching_threads.fetch_sub(1) != 1) return;
+  for (std::size_t size_class = 0; size_class < classes; ++size_class) {
+    magazine full;
+    while (depot[size_class].take(full)) full.free_all(size_class);
+  }
+}
+
+}  // namespace weir::core
