@@ -8,10 +8,8 @@
 namespace weir {
 namespace {
 
-struct current_tag {};
 struct no_blocking_tag {};
 
-using current_slot = core::thread_slot<task_record*, current_tag>;
 using no_blocking_slot = core::thread_slot<const char*, no_blocking_tag>;
 
 }  // namespace
@@ -41,18 +39,18 @@ void task_record::observe_anew(core::context_state* state) noexcept {
 }
 
 void task_record::run() noexcept {
-  task_record*& slot = current_slot::get();
-  task_record* const outer = std::exchange(slot, this);
-  step here{leaf_};
-  step_ = &here;
-  while (here.next) std::exchange(here.next, nullptr).resume();
-  // The record may be running elsewhere by now: only `here` is ours.
-  current_slot::get() = outer;
-  if (here.finished) finished();
-}
-
-task_record* task_record::current() noexcept {
-  return current_slot::get();
+  // A thread that waits inside a task (a blocking thread may) runs another flow within this one.
+  const running outer =
+      std::exchange(running_slot::get(), running{.record = this, .next = leaf_, .finished = false});
+  if (!leaf_) {
+    const auto first = begin();
+    running_slot::get().next = first;
+    running_slot::get().finished = !first;
+  }
+  while (const auto next = std::exchange(running_slot::get().next, nullptr)) next.resume();
+  // The record may be running elsewhere by now: only this thread's slot is ours.
+  const bool ended = std::exchange(running_slot::get(), outer).finished;
+  if (ended) finished();
 }
 
 context this_context() noexcept {

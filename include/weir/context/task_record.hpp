@@ -5,6 +5,7 @@
 
 #include <weir/context/context.hpp>
 #include <weir/core/executor.hpp>
+#include <weir/core/sync/thread_local.hpp>
 #include <weir/core/waiter.hpp>
 
 namespace weir {
@@ -49,10 +50,12 @@ class task_record {
   void suspend_at(std::coroutine_handle<> leaf) noexcept { leaf_ = leaf; }
 
   /// The coroutine to go on with at once, when the running one has returned to the loop.
-  void continue_with(std::coroutine_handle<> next) noexcept { step_->next = next; }
+  static void continue_with(std::coroutine_handle<> next) noexcept {
+    running_slot::get().next = next;
+  }
 
   /// The chain is at its end: `finished` runs when the last coroutine has returned to the loop.
-  void finish() noexcept { step_->finished = true; }
+  static void finish() noexcept { running_slot::get().finished = true; }
 
   /// Puts the record into its executor's queue, to go on with the coroutine of suspend_at.
   void schedule() noexcept { executor_->execute(work_); }
@@ -61,7 +64,7 @@ class task_record {
   void run() noexcept;
 
   /// The record that this thread is running; null outside of tasks.
-  [[nodiscard]] static task_record* current() noexcept;
+  [[nodiscard]] static task_record* current() noexcept { return running_slot::get().record; }
 
   // What reports and this_context() tell. Set before the first run.
   const char* name = "task";
@@ -71,6 +74,10 @@ class task_record {
  protected:
   ~task_record();
 
+  /// Called on the running thread when the record is scheduled for the first time and nothing was
+  /// given to suspend_at: makes the chain's first coroutine. Null: there is none, it has ended.
+  virtual std::coroutine_handle<> begin() noexcept = 0;
+
   /// Called on the running thread after the last coroutine of the chain has returned: may destroy
   /// frames and the record itself.
   virtual void finished() noexcept = 0;
@@ -79,10 +86,16 @@ class task_record {
   void forget_context() noexcept { core::context_state::unobserve(registration_); }
 
  private:
-  struct step {
+  /// What this thread is running. Not in the record: after a suspension that may already be running
+  /// on another thread, while this one looks whether there is something to go on with.
+  struct running {
+    task_record* record;
     std::coroutine_handle<> next;
-    bool finished = false;
+    bool finished;
   };
+  struct running_tag {};
+  using running_slot = core::thread_slot<running, running_tag>;
+
   struct record_waiter final : core::waiter {
     explicit record_waiter(task_record& owner) noexcept;
     task_record& record;
@@ -95,7 +108,6 @@ class task_record {
   void observe_anew(core::context_state* state) noexcept;
 
   core::executor* executor_;
-  step* step_ = nullptr;  // on the stack of run(): after a suspension another thread has its own
   std::coroutine_handle<> leaf_;
   record_waiter waiter_{*this};
   record_work work_{*this};
