@@ -72,9 +72,10 @@ class [[nodiscard]] select_operation {
 };
 
 /// Waits for whichever of the operations is ready first.
-template <operation... O>
-[[nodiscard]] select_operation<O...> select(O&&... ops) noexcept {
-  return select_operation<O...>{ops...};
+template <class... O>
+  requires(operation<std::remove_reference_t<O>> && ...)
+[[nodiscard]] select_operation<std::remove_reference_t<O>...> select(O&&... ops) noexcept {
+  return select_operation<std::remove_reference_t<O>...>{ops...};
 }
 
 /// Waits for a select on a plain thread. As `wait` for one operation.

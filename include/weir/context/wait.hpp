@@ -12,11 +12,15 @@ namespace weir {
 /// operation; no timer thread. Errors: the operation's own; cancelled or deadline_exceeded from its
 /// context. Cost: a ready operation takes its lock once.
 template <operation O>
-[[nodiscard]] result<typename O::value_type> wait(O&& op) {
+[[nodiscard]] result<typename O::value_type> wait(O& op) {
   const core::wait_case one[] = {core::make_case(op)};
   const core::case_outcome outcome = core::wait_for_cases(one);
   if (outcome.ended) return std::unexpected(op.bound()->failure());
   return op.take();
+}
+template <operation O>
+[[nodiscard]] result<typename O::value_type> wait(O&& op) {
+  return wait(op);
 }
 
 }  // namespace weir
