@@ -83,6 +83,10 @@ class Planted(unittest.TestCase):
             with self.subTest(raw):
                 self.finds("outside the seam", "layers", **{"src/pool/idle.cpp": raw + "\n"})
 
+    def test_the_seams_own_names_pass(self):
+        self.passes("layers", **{"include/weir/core/sync/thread_local.hpp": "#pragma once\n", "src/core/clock.cpp":
+                                 "#include <weir/core/sync/thread_local.hpp>\nint manual_clock::now() {}\n"})
+
     def test_a_header_that_is_too_long(self):
         self.finds("the limit is 300", "layers", **{"include/weir/pool/pool.hpp": "\n" * 301})
 
