@@ -57,7 +57,7 @@ std::size_t manual_clock::advance_to(time_point target) noexcept {
     core::wake_list wakes;
     core::lock_guard guard{mutex_};
     const time_point next = timers_.next();
-    if (next > target) {
+    if (timers_.empty() || next > target) {
       now_ = std::max(now_, target);
       return expired;
     }

@@ -198,7 +198,7 @@ std::string to_text(std::chrono::nanoseconds value) {
   char text[48];
   if (ns < 1e3) {
     std::snprintf(text, sizeof text, "%.0fns", ns);
-  } else if (ns < 1e6) {
+  } else if (ns < 999.5e3) {
     std::snprintf(text, sizeof text, "%.3gus", ns / 1e3);
   } else if (ns < 999.5e6) {
     std::snprintf(text, sizeof text, "%.3gms", ns / 1e6);
