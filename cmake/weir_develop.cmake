@@ -9,10 +9,8 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(WEIR_CCACHE ccache)
   if(WEIR_CCACHE)
-    # The first is what ccache asks for before it caches a file that uses a precompiled header; the
-    # second lets tests/consume/nested find the objects of the build it is a part of.
-    set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros
-        CCACHE_NOHASHDIR=1 ${WEIR_CCACHE})
+    # What ccache asks for before it caches a file that uses a precompiled header.
+    set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros ${WEIR_CCACHE})
   endif()
 endif()
 
