@@ -51,7 +51,24 @@ concept timed_operation =
       { op.deadline() } noexcept -> std::same_as<time_point>;
     };
 
+/// An operation that can say more about a wait which its context ended: the figures of a pool, say.
+template <class O>
+concept explaining_operation = operation<O> && requires(O& op, error why) {
+  { op.explain(std::move(why)) } -> std::same_as<error>;
+};
+
 namespace core {
+
+/// The error of a wait that its context ended.
+template <operation O>
+error failure_of(O& op) {
+  error why = op.bound()->failure();
+  if constexpr (explaining_operation<O>) {
+    return op.explain(std::move(why));
+  } else {
+    return why;
+  }
+}
 
 enum class wait_state : std::uint8_t { committed, suspended, ended };
 
@@ -128,7 +145,7 @@ class operation_awaiter {
 
   result<typename O::value_type> await_resume() {
     if (state_ == wait_state::suspended && resumed_from(op_, *record_)) state_ = wait_state::ended;
-    if (state_ == wait_state::ended) return std::unexpected(op_.bound()->failure());
+    if (state_ == wait_state::ended) return std::unexpected(failure_of(op_));
     return op_.take();
   }
 

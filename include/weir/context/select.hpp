@@ -58,7 +58,7 @@ class [[nodiscard]] select_operation {
     static constexpr make makers[] = {[](select_operation& self, bool ended) {
       auto& op = *std::get<I>(self.ops_);
       if (ended) {
-        return result_type{std::in_place_index<I>, std::unexpected(op.bound()->failure())};
+        return result_type{std::in_place_index<I>, std::unexpected(core::failure_of(op))};
       }
       return result_type{std::in_place_index<I>, op.take()};
     }...};

@@ -15,7 +15,7 @@ template <operation O>
 [[nodiscard]] result<typename O::value_type> wait(O& op) {
   const core::wait_case one[] = {core::make_case(op)};
   const core::case_outcome outcome = core::wait_for_cases(one);
-  if (outcome.ended) return std::unexpected(op.bound()->failure());
+  if (outcome.ended) return std::unexpected(core::failure_of(op));
   return op.take();
 }
 template <operation O>
