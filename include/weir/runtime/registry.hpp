@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <weir/core/list.hpp>
+#include <weir/core/sync/mutex.hpp>
+
+namespace weir {
+
+/// Something that a report of the whole program should mention: a stopper, a pool. Derive, call
+/// `registry::add` when it is ready and `registry::remove` first thing in the destructor.
+///
+/// The virtual functions are called from the thread that makes a report, between `add` and the end
+/// of `remove`, without any lock of the registry: they may take the object's own.
+class registry_entry : public core::list_hook {
+ public:
+  [[nodiscard]] virtual std::string_view kind() const noexcept = 0;  ///< "stopper", "pool"
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+  [[nodiscard]] virtual std::string describe() const = 0;  ///< one line or several
+  /// Where the program made it.
+  [[nodiscard]] virtual std::source_location site() const noexcept { return {}; }
+
+ protected:
+  ~registry_entry() = default;
+
+ private:
+  friend class registry;
+  std::uint32_t visitors_ = 0;  // reports that are looking at it; guarded by the registry
+};
+
+/// Problem: "what is this program doing?" needs a list of what lives, without globals and without
+/// locks held while strings are made.
+///
+/// The live stoppers and pools of one runtime. A report visits one entry at a time and holds no
+/// lock meanwhile; `remove` waits for a report that is looking at its entry.
+/// Requires: `describe` does not remove entries. Thread safety: all members.
+/// Cost: add and remove one short lock each.
+class registry {
+ public:
+  registry() noexcept = default;
+  registry(const registry&) = delete;
+  registry& operator=(const registry&) = delete;
+
+  void add(registry_entry& entry) noexcept;
+  /// Afterwards nobody looks at it any more. Blocks while a report does.
+  void remove(registry_entry& entry) noexcept;
+
+  struct item {
+    std::string kind;
+    std::string name;
+    std::string description;
+    std::source_location site;
+  };
+  /// What lives now, oldest first.
+  [[nodiscard]] std::vector<item> snapshot();
+
+  [[nodiscard]] bool empty() noexcept;
+
+ private:
+  registry_entry* visit_next(registry_entry* current) noexcept;
+
+  core::mutex mutex_;
+  core::intrusive_list<registry_entry> entries_ WEIR_GUARDED_BY(mutex_);
+};
+
+}  // namespace weir

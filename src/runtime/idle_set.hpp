@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include <weir/core/sync/atomic.hpp>
+#include <weir/core/sync/mutex.hpp>
+#include <weir/core/sync/park.hpp>
+
+namespace weir::core {
+
+/// How a worker sleeps: on its park, or as the one that watches file descriptors for all.
+enum class sleep_role : std::uint8_t { parked, poller };
+
+/// Problem: a worker that goes to sleep while somebody schedules work must not sleep through it,
+/// and scheduling must not pay for a lock or a system call while all are awake.
+///
+/// Which workers sleep, who of them polls, and whom to wake.
+///
+///            announce (worker)                  wake_one, wake, hand_over (a waker)
+///   awake ─────────────────────► asleep ─────────────────────► awake, and searching
+///     ▲                            │                                 │
+///     └────────────────────────────┘                                 │ found / announce
+///        retire (worker: found work,                                 ▼
+///        a deadline or an event)                                   awake
+///
+/// The protocol, and why no wake-up is lost:
+///
+///   waker:    1. make the work visible (seq_cst)    sleeper:  1. announce
+///             2. wake_one()                                   2. look for work everywhere
+///                                                             3. sleep; then retire
+///
+/// Both begin with a seq_cst write and go on with a seq_cst read of what the other has written, so
+/// one of them sees the other. If the waker sees nobody asleep, the sleeper sees the work in
+/// step 2. If the waker sees a *searching* worker it leaves it at that: the searcher either finds
+/// the work, and then wakes the next one (`found` says whether it is its turn), or announces before
+/// it stops searching, and looks after that.
+///
+/// The poller is one of the sleepers, and keeps the role until it has retired: two threads in one
+/// epoll_wait would take each other's kicks. Whoever retires from it while others are parked calls
+/// `hand_over`, so that while any worker sleeps, one polls or is about to.
+///
+/// Thread safety: the worker's functions from worker `w` only, the others from any thread.
+class idle_set {
+ public:
+  /// `kick` ends the poller's sleep; it may come late, when that worker is awake again.
+  idle_set(std::uint32_t workers, void (*kick)(void*) noexcept, void* argument);
+
+  // The worker's side.
+
+  /// It is out of work, and looks elsewhere.
+  void search() noexcept { searching_.fetch_add(1); }
+  /// Ends a search with work. True for the last searcher, which calls wake_one: there may be more.
+  [[nodiscard]] bool found() noexcept { return searching_.fetch_sub(1) == 1; }
+  /// Ends a search without. Requires: the caller looks once more before it sleeps.
+  sleep_role announce(std::uint32_t w, bool searching) noexcept;
+  /// Sleeps on the park of `w`, which is for the role parked.
+  void park(std::uint32_t w, time_point deadline) noexcept;
+  /// Ends the sleep. True if a waker has ended it: then the worker is searching.
+  [[nodiscard]] bool retire(std::uint32_t w) noexcept;
+  /// False once a waker has ended the sleep of `w`.
+  [[nodiscard]] bool asleep(std::uint32_t w) noexcept;
+  /// Passes the poller's role on, if it is free and others sleep.
+  void hand_over() noexcept;
+
+  // The waker's side.
+
+  /// Wakes one worker, unless all are awake or one is searching already.
+  void wake_one() noexcept {
+    if (sleepers_.load() != 0 && searching_.load() == 0) wake_some();
+  }
+  /// Wakes this worker if it sleeps.
+  void wake(std::uint32_t w) noexcept;
+  /// Wakes all.
+  void wake_all() noexcept;
+
+  // What others ask.
+
+  [[nodiscard]] std::uint32_t sleepers() const noexcept { return sleepers_.load(); }
+  [[nodiscard]] bool has_poller() const noexcept { return poller_seen_.load(); }
+
+ private:
+  enum : std::uint32_t { none = ~0U };
+  struct place {
+    core::park park;
+    bool asleep = false;  // guarded by mutex_
+  };
+
+  void wake_some() noexcept;
+  void remove(std::uint32_t w) noexcept WEIR_REQUIRES(mutex_);
+  void signal(std::uint32_t w, sleep_role role) noexcept;
+
+  const std::uint32_t workers_;
+  void (*kick_)(void*) noexcept;
+  void* const argument_;
+  atomic<std::uint32_t> sleepers_{0};  // written under the mutex
+  atomic<std::uint32_t> searching_{0};
+  atomic<bool> poller_seen_{false};  // poller_ != none
+  mutex mutex_;
+  std::uint32_t poller_ WEIR_GUARDED_BY(mutex_) = none;
+  std::uint32_t parked_count_ WEIR_GUARDED_BY(mutex_) = 0;
+  const std::unique_ptr<std::uint32_t[]> parked_;  // guarded by mutex_; a stack: warm ones first
+  const std::unique_ptr<place[]> places_;
+};
+
+}  // namespace weir::core

@@ -1,0 +1,56 @@
+#include <weir/core/sync/thread.hpp>
+#include <weir/runtime/registry.hpp>
+
+namespace weir {
+
+void registry::add(registry_entry& entry) noexcept {
+  core::lock_guard guard{mutex_};
+  entries_.push_back(entry);
+}
+
+void registry::remove(registry_entry& entry) noexcept {
+  for (;;) {
+    {
+      core::lock_guard guard{mutex_};
+      if (entry.visitors_ == 0) {
+        core::intrusive_list<registry_entry>::unlink(entry);
+        return;
+      }
+    }
+    core::yield_thread();  // a report is making its line of it
+  }
+}
+
+/// Lets go of `current` and holds on to the entry after it. An entry that is held stays in the
+/// list, so that the way on is never lost.
+registry_entry* registry::visit_next(registry_entry* current) noexcept {
+  core::lock_guard guard{mutex_};
+  registry_entry* next = current == nullptr ? entries_.front() : entries_.next(*current);
+  if (current != nullptr) --current->visitors_;
+  if (next != nullptr) ++next->visitors_;
+  return next;
+}
+
+std::vector<registry::item> registry::snapshot() {
+  std::vector<item> items;
+  registry_entry* entry = nullptr;
+  try {
+    while ((entry = visit_next(entry)) != nullptr) {
+      items.push_back({.kind = std::string{entry->kind()},
+                       .name = std::string{entry->name()},
+                       .description = entry->describe(),
+                       .site = entry->site()});
+    }
+  } catch (...) {
+    while (entry != nullptr) entry = visit_next(entry);
+    throw;
+  }
+  return items;
+}
+
+bool registry::empty() noexcept {
+  core::lock_guard guard{mutex_};
+  return entries_.empty();
+}
+
+}  // namespace weir

@@ -1,0 +1,72 @@
+#include "runtime/runtime_core.hpp"
+#include "runtime/worker.hpp"
+
+namespace weir::core {
+namespace {
+
+constexpr duration poll_interval = std::chrono::microseconds{200};  // while nobody polls
+constexpr duration watch_interval = std::chrono::milliseconds{2};   // likewise
+constexpr std::size_t lopsided = 64;                                // queued items
+
+}  // namespace
+
+bool worker::expire_due() noexcept {
+  if (timers_.next() == time_point::max()) return false;
+  return timers_.expire(core_.time.now()) != 0;
+}
+
+void worker::look_around() noexcept {
+  const time_point now = monotonic_now();
+  look_period_ = policy_.measured(look_period_, now);
+  until_look_ = look_period_;
+  expire_due();
+  if (work* item = take_injected(injected_batch)) push(*item);
+  // While a worker sleeps, one of them polls and watches.
+  if (core_.idle.has_poller()) return;
+  if (core_.reactor.in_use() && now - last_poll_ >= poll_interval) {
+    last_poll_ = now;
+    wake_list wakes;
+    if (core_.reactor.poll(duration::zero(), wakes).kicked) {
+      core_.reactor.kick();  // that was for one who has become the poller just now
+    }
+  }
+  if (sharing_ == sharing::shared && now - last_watch_ >= watch_interval) {
+    last_watch_ = now;
+    if (work* item = watch_others(false)) push(*item);
+  }
+}
+
+work* worker::steal_from(worker& victim) noexcept {
+  std::array<work*, steal_most> loot;
+  const std::size_t count = victim.ring_.steal(loot);
+  if (count == 0) return nullptr;
+  worker_counters::add(counters_.stolen, count);
+  for (std::size_t i = 1; i < count; ++i) push(*loot[i]);
+  return loot[0];
+}
+
+work* worker::watch_others(bool idle) noexcept {
+  for (std::uint32_t i = 0; i < seen_.size(); ++i) {
+    if (i == index_) continue;
+    worker& other = *core_.workers[i];
+    // relaxed: a figure that is a little old is as good.
+    const std::uint64_t executed = other.counters_.executed.load(std::memory_order_relaxed);
+    const bool stuck = executed == seen_[i];
+    seen_[i] = executed;
+    if (stuck) {
+      // In one long run, or asleep: then it has nothing that is due.
+      if (other.timers_.next() != time_point::max()) other.timers_.expire(core_.time.now());
+      if (other.slot_.load() != nullptr) {
+        if (work* item = other.slot_.exchange(nullptr)) return item;
+      }
+    }
+    // Queued for a whole interval, so there is more than one worker can do.
+    const std::size_t queued = other.ring_.size();
+    if (queued > (idle || stuck ? 0 : 2 * ring_.size() + lopsided)) {
+      if (work* item = steal_from(other)) return item;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace weir::core

@@ -1,0 +1,135 @@
+#include <algorithm>
+
+#include "runtime/runtime_core.hpp"
+#include "runtime/worker.hpp"
+
+namespace weir::core {
+namespace {
+
+constexpr int search_rounds = 3;  // longer spinning takes cache lines from those who work
+constexpr duration watch_tick = std::chrono::milliseconds{1};
+constexpr duration quiet_tick = std::chrono::milliseconds{10};
+constexpr std::uint32_t quiet_ticks = 100;
+
+}  // namespace
+
+/// Called when the slot and the ring are empty. Null: the runtime stops, and nothing is left here.
+work* worker::search() noexcept {
+  bool searching = false;  // counted by idle_set
+  bool ended = false;
+  while (!ended) {
+    work* item = take_injected(ring_.capacity / 2);
+    if (item == nullptr && expire_due()) item = next_local();
+    if (item == nullptr && sharing_ == sharing::shared) {
+      if (!searching) core_.idle.search();
+      searching = true;
+      item = search_others();
+    }
+    if (item == nullptr) item = sleep(searching, ended);
+    if (item == nullptr) continue;
+    if (searching) end_search();
+    return item;
+  }
+  if (searching) end_search();
+  return nullptr;
+}
+
+void worker::end_search() noexcept {
+  if (!core_.idle.found()) return;
+  // Somebody may have seen us searching, and left what he brought to us: read after `found`.
+  if (core_.injected.size() != 0 || policy_.worth_sharing(ring_.size())) core_.idle.wake_one();
+}
+
+work* worker::search_others() noexcept {
+  const auto count = static_cast<std::uint32_t>(core_.workers.size());
+  for (int round = 0; round < search_rounds; ++round) {
+    random_ ^= random_ << 13U;
+    random_ ^= random_ >> 17U;
+    random_ ^= random_ << 5U;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      worker& other = *core_.workers[(random_ + i) % count];
+      if (&other == this || !other.policy_.worth_sharing(other.ring_.size())) continue;
+      if (work* item = steal_from(other)) return item;
+    }
+    if (work* item = take_injected(ring_.capacity / 2)) return item;
+    cpu_relax();
+  }
+  return nullptr;
+}
+
+/// One sleep, from the announcement to the retirement.
+work* worker::sleep(bool& searching, bool& ended) noexcept {
+  const sleep_role role = core_.idle.announce(index_, searching);
+  // The last look: whatever became visible before the announcement is found here, and whoever
+  // makes something visible after it finds us asleep.
+  work* item = take_injected(ring_.capacity / 2);
+  if (item == nullptr && sharing_ == sharing::shared) item = search_others();
+  const bool stopping = core_.stopping.load();
+  if (item == nullptr && !stopping) {
+    worker_counters::add(counters_.parks, 1);
+    item = role == sleep_role::poller ? poll() : park();
+    policy_.slept(monotonic_now());
+  }
+  searching = core_.idle.retire(index_);
+  if (role == sleep_role::poller) core_.idle.hand_over();
+  leave_deep_sleep();
+  if (item == nullptr) item = next_local();  // what events brought
+  // Timers that are left when the runtime ends expire early, and their tasks still run.
+  if (item == nullptr && stopping && timers_.expire(time_point::max()) == 0) ended = true;
+  return item;
+}
+
+duration worker::until(time_point when) const noexcept {
+  if (when == time_point::max()) return duration::max();
+  return std::max(duration::zero(), when - core_.time.now());
+}
+
+work* worker::park() noexcept {
+  const duration longest = until(timers_.next());
+  core_.idle.park(index_, longest == duration::max() ? time_point::max()
+                                                     : saturating_add(monotonic_now(), longest));
+  return nullptr;
+}
+
+/// How long the poller may sleep before it looks at the others. While all have slept for a second
+/// there is no limit: then whoever wakes first ends this sleep too.
+duration worker::poll_limit(std::uint32_t& quiet) noexcept {
+  if (sharing_ == sharing::alone) return duration::max();
+  const auto all = static_cast<std::uint32_t>(core_.workers.size());
+  if (core_.idle.sleepers() != all) {
+    quiet = 0;
+    return watch_tick;
+  }
+  if (++quiet < quiet_ticks) return quiet_tick;
+  // seq_cst, like the other side in leave_deep_sleep: announce, then look.
+  core_.deep.store(true);
+  if (core_.idle.sleepers() == all) return duration::max();
+  core_.deep.store(false);
+  quiet = 0;
+  return watch_tick;
+}
+
+void worker::leave_deep_sleep() noexcept {
+  if (core_.deep.load() && core_.deep.exchange(false)) core_.reactor.kick();
+}
+
+work* worker::poll() noexcept {
+  std::uint32_t quiet = 0;
+  for (;;) {
+    const duration limit = poll_limit(quiet);
+    {
+      wake_list wakes;
+      core_.reactor.poll(std::min(limit, until(timers_.next())), wakes);
+    }
+    if (limit == duration::max()) core_.deep.store(false);
+    expire_due();
+    if (work* item = next_local()) return item;
+    if (!core_.idle.asleep(index_)) return nullptr;
+    if (sharing_ == sharing::shared) {
+      if (work* item = watch_others(true)) return item;
+      if (work* item = next_local()) return item;  // timers of a stuck worker
+    }
+  }
+}
+
+}  // namespace weir::core
