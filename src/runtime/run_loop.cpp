@@ -83,7 +83,7 @@ bool run_loop::run_some() noexcept {
     tail_ = nullptr;
   }
   if (items == nullptr) return false;
-  const core::no_blocking_scope no_blocking{name_};
+  const core::no_blocking_scope no_blocking{may_block_ ? nullptr : name_};
   while (items != nullptr) {
     core::work* next = items->next;
     items->run();

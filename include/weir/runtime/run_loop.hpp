@@ -46,6 +46,9 @@ class run_loop final : public core::executor {
   /// Runs what is scheduled until `stop` says so, parking in between. Wake it with `wake`.
   void run_until(bool (*stop)(void*) noexcept, void* argument) noexcept;
 
+  /// From now on what runs here may block the thread. Before the first run function.
+  void allow_blocking() noexcept { may_block_ = true; }
+
   /// Makes a parked run function look around. Any thread.
   void wake() noexcept;
 
@@ -73,6 +76,7 @@ class run_loop final : public core::executor {
 
   clock& time_;
   const char* name_;
+  bool may_block_ = false;
   core::mutex mutex_;
   core::work* head_ WEIR_GUARDED_BY(mutex_) = nullptr;
   core::work* tail_ WEIR_GUARDED_BY(mutex_) = nullptr;
