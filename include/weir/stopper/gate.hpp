@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <utility>
+
+#include <weir/context/context.hpp>
+#include <weir/core/executor.hpp>
+#include <weir/core/sync/thread_local.hpp>
+#include <weir/stopper/live_tasks.hpp>
+
+namespace weir::core {
+
+/// The part of a stopper that its tasks touch. Counted: the stopper object, waits for it and
+/// registrations hold a reference; what is live holds it by being counted as live.
+class stopper_gate {
+ public:
+  stopper_gate(const stopper_gate&) = delete;
+  stopper_gate& operator=(const stopper_gate&) = delete;
+
+  [[nodiscard]] executor& where() const noexcept { return where_; }
+  [[nodiscard]] executor& blocking() const noexcept { return blocking_; }
+
+  /// What its tasks' contexts descend from: `finishing` drains when a stop begins, `leaving` is a
+  /// child of it that is cancelled then.
+  [[nodiscard]] const context& finishing() const noexcept { return finishing_.get(); }
+  [[nodiscard]] const context& leaving() const noexcept { return leaving_.get(); }
+
+  /// True if `ctx` descends from `finishing` already.
+  [[nodiscard]] bool covers(const context& ctx) const noexcept;
+
+  /// False: refused, for a stop has begun.
+  [[nodiscard]] bool enter(live_task& task) noexcept {
+    task.since = where_.time().now();
+    return live_.enter(task, this_thread_shard());
+  }
+
+  /// The task's last touch of the stopper.
+  void leave(live_task& task) noexcept {
+    if (live_.leave(task)) last_has_left();
+  }
+
+  [[nodiscard]] const live_tasks& live() const noexcept { return live_; }
+
+  /// Why `enter` said no.
+  [[nodiscard]] error refusal(const char* task) const noexcept;
+
+  /// Gives what a task threw, and nobody will ask for, to the policy.
+  void unhandled(const char* task, std::source_location site, std::exception_ptr thrown) noexcept;
+
+  void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void release() noexcept {
+    if (references_.fetch_sub(1) == 1) free_(*this);
+  }
+
+ protected:
+  stopper_gate(executor& where, executor& blocking, void (*free)(stopper_gate&) noexcept);
+  ~stopper_gate() = default;
+
+  live_tasks live_;
+  context_source finishing_;
+  context_source leaving_;
+
+ private:
+  static std::uint32_t this_thread_shard() noexcept {
+    auto& shard = thread_slot<std::uint32_t, stopper_gate>::get();
+    if (shard == 0) shard = next_shard();
+    return shard;
+  }
+  static std::uint32_t next_shard() noexcept;
+
+  void last_has_left() noexcept;
+
+  executor& where_;
+  executor& blocking_;
+  void (*free_)(stopper_gate&) noexcept;
+  // relaxed increments: whoever adds one holds one already; the decrements are seq_cst.
+  atomic<std::uint32_t> references_{1};
+};
+
+/// Holds a gate's memory, not its tasks.
+class gate_reference {
+ public:
+  gate_reference() noexcept = default;
+  explicit gate_reference(stopper_gate& gate) noexcept : gate_(&gate) { gate_->retain(); }
+  gate_reference(const gate_reference& other) noexcept : gate_(other.gate_) {
+    if (gate_ != nullptr) gate_->retain();
+  }
+  gate_reference(gate_reference&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)) {}
+  gate_reference& operator=(gate_reference other) noexcept {
+    std::swap(gate_, other.gate_);
+    return *this;
+  }
+  ~gate_reference() {
+    if (gate_ != nullptr) gate_->release();
+  }
+
+  [[nodiscard]] stopper_gate* get() const noexcept { return gate_; }
+
+ private:
+  stopper_gate* gate_ = nullptr;
+};
+
+}  // namespace weir::core

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+#include <source_location>
+
+#include <weir/context/context.hpp>
+#include <weir/stopper/gate.hpp>
+#include <weir/stopper/options.hpp>
+
+namespace weir {
+
+/// A child of any context that a stopper ends too, whichever comes first. Made by
+/// `stopper::cancel_on_quiesce`.
+///
+/// Guarantees: made when the stop has begun already, it is cancelled before anybody sees it.
+/// Registered with the stopper for as long as this lives: nothing piles up. Movable; cancelled when
+/// destroyed. Blocks: the destructor waits for a cancellation that is running on another thread.
+/// Thread safety: `cancel` and copies of `get()` from any thread. Cost: allocates twice.
+class quiesce_context {
+ public:
+  quiesce_context() noexcept = default;
+  /// `finish`: drains and is cancelled as the stopper's tasks are. `cancel`: cancelled as soon as
+  /// the stop begins.
+  quiesce_context(core::stopper_gate& gate, const context& parent, quiesce_action action);
+  quiesce_context(quiesce_context&& other) noexcept;
+  quiesce_context& operator=(quiesce_context&& other) noexcept;
+  ~quiesce_context();
+
+  /// Requires: not empty.
+  [[nodiscard]] const context& get() const noexcept;
+
+  bool cancel(error why = error{errc::cancelled, "cancelled"},
+              std::source_location where = std::source_location::current()) noexcept;
+
+ private:
+  struct link;
+  std::unique_ptr<link> link_;
+};
+
+}  // namespace weir

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <type_traits>
+
+#include <weir/stopper/stopper.hpp>
+
+namespace weir {
+
+struct signal_options {
+  /// The budgets of the stop that the first signal begins.
+  duration drain = std::chrono::seconds{10};
+  duration cancel = std::chrono::seconds{5};
+  duration close = std::chrono::seconds{5};
+};
+static_assert(std::is_trivially_destructible_v<signal_options>);
+
+/// Problem: SIGTERM must end a service in an orderly way even when its workers are stuck, and an
+/// impatient operator must get further with each signal.
+///
+/// While it lives, SIGINT and SIGTERM are taken from the program:
+///
+///   (nothing) ──1st──► drains ──2nd──► cancels at once ──3rd──► reports on stderr and exits
+///
+/// Opt-in: nothing is installed by linking. The handlers only count and write to an eventfd. A
+/// thread named weir-signals, the only one it starts, waits for that and drives the stop: budgets,
+/// heartbeat, abandoning and the third signal need no worker. It drives a stop that somebody else
+/// began, too.
+///
+/// Requires: one at a time in a process (asserted); the stopper outlives it, on real time
+/// (asserted). Guarantees: the destructor brings the previous dispositions back and joins the
+/// thread; a stop that is under way goes on for whoever waits for it. Works as process 1.
+/// Blocks: the destructor, for one step of the thread. Thread safety: one owner.
+/// Throws: std::system_error if the eventfd or the thread cannot be had.
+///
+///     weir::signal_shutdown signals{stopper, {.drain = 10s, .cancel = 5s}};
+class signal_shutdown {
+ public:
+  explicit signal_shutdown(stopper& target, signal_options options = {});
+  signal_shutdown(const signal_shutdown&) = delete;
+  signal_shutdown& operator=(const signal_shutdown&) = delete;
+  ~signal_shutdown();
+
+ private:
+  class watcher;
+  std::unique_ptr<watcher> watcher_;
+};
+
+}  // namespace weir

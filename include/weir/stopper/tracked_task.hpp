@@ -1,0 +1,162 @@
+#pragma once
+
+#include <concepts>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <weir/runtime/start.hpp>
+#include <weir/stopper/gate.hpp>
+#include <weir/stopper/quiesce_context.hpp>
+#include <weir/sync/semaphore.hpp>
+
+namespace weir::core {
+
+/// What a callable makes of a context: a task<T> or, in spawn_blocking, any value.
+template <class F>
+concept context_callable = std::invocable<F&, context> || std::invocable<F&>;
+
+template <class F>
+using called = decltype(call_with_context(std::declval<F&>(), std::declval<const context&>()));
+
+template <class R>
+struct value_of_call {
+  using type = R;
+};
+template <class T>
+struct value_of_call<task<T>> {
+  using type = T;
+};
+
+/// What joining a spawned F gives.
+template <class F>
+using spawned_value = typename value_of_call<called<F>>::type;
+
+/// What a spawned task brings besides its callable.
+struct tracked_parts {
+  context bound;
+  units quota;
+  quiesce_context link;  // empty if `bound` is the stopper's own
+};
+
+/// What all records of spawned tasks share.
+class tracked_record : public task_record {
+ public:
+  /// True if it is counted from now on; false: refused, delete it.
+  [[nodiscard]] bool enter() noexcept { return gate_.enter(live_); }
+
+ protected:
+  tracked_record(stopper_gate& gate, core::executor& where, const char* called_,
+                 std::source_location made, tracked_parts parts) noexcept;
+  ~tracked_record() = default;
+
+  /// After frame and callable are gone: the context, the link and the quota, in this order.
+  void let_go() noexcept;
+
+  /// The stopper may be gone when this returns.
+  void leave() noexcept { gate_.leave(live_); }
+
+  void unhandled(const std::exception_ptr& thrown) noexcept { gate_.unhandled(name, site, thrown); }
+  /// For an exception that may have to be handed over after leave().
+  void keep_gate() noexcept { kept_ = gate_reference{gate_}; }
+
+ private:
+  stopper_gate& gate_;
+  live_task live_;
+  units quota_;
+  quiesce_context link_;
+  gate_reference kept_;
+};
+
+/// The record of one spawned task: the callable, the coroutine it makes (none for spawn_blocking),
+/// its outcome, its place in the stopper's list.
+///
+///   made ──enter()──► listed ──last coroutine returned──► frame and callable destroyed
+///     │ (refused)                                              │ quota home, off the list
+///     ▼                                                        ▼
+///   deleted                                     done (joiner woken) ──handle dropped──► deleted
+///
+/// The exception of a task goes to whoever joins, or to the stopper's policy as soon as it is known
+/// that nobody will; that may be after the stopper is gone, so such a record keeps the gate.
+template <class F>
+class tracked_task final : public tracked_record, public outcome<spawned_value<F>> {
+  using value = spawned_value<F>;
+  using base = outcome<value>;
+  static constexpr bool is_coroutine = is_task<called<F>>;
+  struct no_body {};
+  using body = std::conditional_t<is_coroutine, called<F>, no_body>;
+
+ public:
+  template <class G>
+  tracked_task(stopper_gate& gate, core::executor& where, const char* called_,
+               std::source_location made, tracked_parts parts, G&& fn)
+      : tracked_record(gate, where, called_, made, std::move(parts)),
+        base([](completion& self) noexcept { delete static_cast<tracked_task*>(&self); }),
+        fn_(std::in_place, std::forward<G>(fn)) {}
+
+  ~tracked_task() {
+    if (base::exception() && !base::taken() && !told_) unhandled(base::exception());
+  }
+
+  static void* operator new(std::size_t size) { return allocate_frame(size); }
+  static void operator delete(void* record, std::size_t size) noexcept { free_frame(record, size); }
+
+ private:
+  std::coroutine_handle<> begin() noexcept override {
+    try {
+      if constexpr (is_coroutine) {
+        body_.emplace(call_with_context(*fn_, ctx));
+        auto frame = body_->frame();
+        frame.promise().join_flow(*this, nullptr);
+        return frame;
+      } else {
+        keep([this]() -> decltype(auto) { return call_with_context(*fn_, ctx); });
+      }
+    } catch (...) {
+      base::set_exception(std::current_exception());
+    }
+    return nullptr;
+  }
+
+  void finished() noexcept override {
+    if constexpr (is_coroutine) {
+      try {
+        if (body_) keep([this]() -> decltype(auto) { return body_->frame().promise().take(); });
+      } catch (...) {
+        base::set_exception(std::current_exception());
+      }
+      body_.reset();  // parameters and captures may refer to what a joiner is about to destroy
+    }
+    fn_.reset();
+    if (base::exception()) settle_exception();
+    let_go();
+    leave();
+    base::finish();
+    base::drop();
+  }
+
+  template <class Make>
+  void keep(Make make) {
+    if constexpr (std::is_void_v<value>) {
+      make();
+      base::set_value();
+    } else {
+      base::set_value(make());
+    }
+  }
+
+  void settle_exception() noexcept {
+    told_ = base::detached();
+    if (told_) {
+      unhandled(base::exception());
+    } else {
+      keep_gate();
+    }
+  }
+
+  std::optional<F> fn_;
+  std::optional<body> body_;
+  bool told_ = false;
+};
+
+}  // namespace weir::core
