@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include <weir/core/error.hpp>
+#include <weir/sql/row_buffer.hpp>
+#include <weir/sql/scan.hpp>
+
+namespace weir::sql {
+
+/// What a typed row is: the value itself for one column, a tuple for several.
+template <class... T>
+struct row_type {
+  using type = std::tuple<T...>;
+};
+template <class T>
+struct row_type<T> {
+  using type = T;
+};
+template <class... T>
+using row_of = typename row_type<T...>::type;
+
+/// One row, borrowed: valid until the rows it came from move on.
+///
+/// Errors name the column: type_mismatch (NULL into a plain type included), out_of_range,
+/// not_found for a column that does not exist, invalid_argument for a wrong number of columns.
+class row {
+ public:
+  row(const row_buffer& from, std::span<const std::string> names, std::size_t index) noexcept
+      : from_(&from), names_(names), index_(index) {}
+
+  [[nodiscard]] std::size_t size() const noexcept { return names_.size(); }
+  [[nodiscard]] std::string_view name(std::size_t i) const noexcept { return names_[i]; }
+
+  /// The value as it came.
+  [[nodiscard]] result<column> at(std::size_t i) const;
+  [[nodiscard]] result<column> at(std::string_view name) const;
+
+  /// One value as a T. `which` is an index from 0, or the column's name.
+  template <scannable T, class W>
+  [[nodiscard]] result<T> get(W which) const {
+    const auto c = at(which);
+    if (!c) return std::unexpected(c.error());
+    return scan<T>::from(*c);
+  }
+
+  /// All values at once; as many types as there are columns.
+  template <scannable... T>
+  [[nodiscard]] result<row_of<T...>> as() const {
+    if (sizeof...(T) != size()) return std::unexpected(wrong_width(sizeof...(T)));
+    return as_indexed<T...>(std::index_sequence_for<T...>{});
+  }
+
+ private:
+  [[nodiscard]] error wrong_width(std::size_t wanted) const;
+  [[nodiscard]] column cell(std::size_t i) const noexcept {
+    return {names_[i], from_->at(index_, i)};
+  }
+
+  template <class... T, std::size_t... I>
+  [[nodiscard]] result<row_of<T...>> as_indexed(std::index_sequence<I...>) const {
+    if constexpr (sizeof...(T) == 1) {
+      return scan<T...>::from(cell(0));
+    } else {
+      std::optional<error> failed;
+      auto one = [&]<class U>(std::type_identity<U>, std::size_t i) -> std::optional<U> {
+        if (failed) return std::nullopt;
+        auto v = scan<U>::from(cell(i));
+        if (v) return std::optional<U>{*std::move(v)};
+        failed = std::move(v).error();
+        return std::nullopt;
+      };
+      std::tuple<std::optional<T>...> parts{one(std::type_identity<T>{}, I)...};
+      if (failed) return std::unexpected(std::move(*failed));
+      return std::tuple<T...>{*std::move(std::get<I>(parts))...};
+    }
+  }
+
+  const row_buffer* from_;
+  std::span<const std::string> names_;
+  std::size_t index_;
+};
+
+}  // namespace weir::sql
