@@ -196,6 +196,28 @@ TEST(channel, values_that_only_move_and_have_no_default_pass_and_end_exactly_onc
   EXPECT_EQ(alive, 0);
 }
 
+/// An aggregate that owns something: g++ 12 destroys it twice inside a co_await operand.
+struct order {
+  std::string name;
+  std::shared_ptr<int> cost;
+};
+
+TEST(channel, an_aggregate_that_owns_something_is_sent_once_by_a_named_send) {
+  const auto cost = std::make_shared<int>(5);
+  {
+    crew tasks;
+    channel<order> orders{1};
+    (void)tasks.start([&]() -> task<> {
+      auto sending = orders.send({}, order{.name = "first", .cost = cost});
+      EXPECT_TRUE(co_await sending);
+    });
+    tasks.settle();
+    EXPECT_EQ(cost.use_count(), 2);
+    EXPECT_EQ(wait(orders.recv({}))->name, "first");
+  }
+  EXPECT_EQ(cost.use_count(), 1);
+}
+
 TEST(channel, a_cancelled_sender_keeps_its_value_and_leaves_nothing_behind) {
   crew tasks;
   context_source source{tasks.time};

@@ -104,7 +104,9 @@ TEST(select_of_primitives, two_selects_that_offer_both_sides_of_a_channel_meet) 
   for (int i = 0; i < 2; ++i) {
     (void)tasks.start([&]() -> task<> {
       auto first = co_await select(numbers.send({}, 5), numbers.recv({}));
-      if (first.index() == 1) EXPECT_EQ(std::get<1>(first).value(), 5);
+      if (first.index() == 1) {
+        EXPECT_EQ(std::get<1>(first).value(), 5);
+      }
       chosen.push_back(first.index());
     });
   }
@@ -184,7 +186,9 @@ TEST(select_of_primitives, a_grant_that_races_another_case_is_passed_on) {
       if (who == 0) held.release();
       if (who == 1) other.set();
       if (who == 2) (void)wait(select(quota.acquire({}), other.wait({})));
-      if (who == 3) EXPECT_TRUE(wait(quota.acquire({})));
+      if (who == 3) {
+        EXPECT_TRUE(wait(quota.acquire({})));
+      }
     });
     EXPECT_EQ(quota.available(), 1);
     EXPECT_EQ(quota.waiting(), 0);

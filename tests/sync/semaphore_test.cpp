@@ -323,7 +323,9 @@ TEST(semaphore, a_grant_that_races_a_cancellation_is_not_lost) {
       if (who == 0) held.release();
       if (who == 1) source.cancel();
       if (who == 2 && wait(quota.acquire(source.get()))) ++granted;
-      if (who == 3) EXPECT_TRUE(wait(quota.acquire({})));
+      if (who == 3) {
+        EXPECT_TRUE(wait(quota.acquire({})));
+      }
     });
     EXPECT_EQ(quota.available(), 1);
     EXPECT_EQ(quota.waiting(), 0);

@@ -56,9 +56,12 @@ struct unsent {
 ///
 ///     co_await jobs.send(ctx, std::move(job));                // OK: all live for this expression
 ///     auto sending = jobs.send(ctx, std::move(job));          // OK: ctx and jobs outlive it, and
-///     if (!co_await sending) keep(std::move(sending.value())); //     the value can be had back
+///     if (!co_await sending) keep(std::move(sending.value()));  //    it still has its value
 ///     auto late = jobs.send(source.get().with_value(k, v), job);  // BUG: its context is gone
 ///     auto lost = weir::channel<int>{}.recv(ctx);                 // BUG: its channel is gone
+///
+/// g++ 12 destroys an aggregate twice that is written out inside a co_await operand. So there, a
+/// send of an aggregate that owns something must be named before it is awaited, as `sending` above.
 template <class T>
 class channel {
   static_assert(std::is_object_v<T> && !std::is_const_v<T>,
@@ -124,6 +127,12 @@ template <class T>
 class [[nodiscard]] send_operation : private core::channel_node {
  public:
   using value_type = void;
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+  static constexpr bool must_be_named =
+      std::is_aggregate_v<T> && !std::is_trivially_destructible_v<T>;
+#else
+  static constexpr bool must_be_named = false;
+#endif
 
   send_operation(channel<T>& to, core::context_state* bound, T&& value) noexcept
       : to_(to), bound_(bound), value_(std::move(value)) {}
@@ -163,6 +172,16 @@ class [[nodiscard]] send_operation : private core::channel_node {
   core::context_state* bound_;
   T value_;
 };
+
+/// Waits to send, in a coroutine.
+template <class T>
+[[nodiscard]] core::operation_awaiter<send_operation<T>> operator co_await(
+    send_operation<T>&& op) noexcept {
+  static_assert(!send_operation<T>::must_be_named,
+                "g++ 12 would destroy an aggregate twice: name the send, then await it: auto "
+                "sending = jobs.send(ctx, {...}); co_await sending;");
+  return core::operation_awaiter<send_operation<T>>{op};
+}
 
 /// A wait to receive.
 template <class T>
