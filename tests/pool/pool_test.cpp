@@ -1,0 +1,475 @@
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <weir/context/sleep.hpp>
+#include <weir/context/wait.hpp>
+#include <weir/pool/pool.hpp>
+#include <weir/runtime/hop.hpp>
+#include <weir/runtime/run_loop.hpp>
+
+namespace weir {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct connection {
+  int number = 0;
+  bool broken = false;
+  bool dirty = false;
+};
+using conn = std::unique_ptr<connection>;
+
+static_assert(std::is_nothrow_move_constructible_v<lease<conn>>);
+static_assert(!std::is_copy_constructible_v<lease<conn>>);
+static_assert(!std::is_move_constructible_v<pool<conn>>);
+
+/// A server made of counters. What the test wants to happen while opening, it says here.
+struct server {
+  int opened = 0;
+  int closed = 0;
+  int peak = 0;
+  int resets = 0;
+  duration open_time = 0ms;
+  int failing = 0;  // this many opens fail
+  bool throwing = false;
+  bool resets_cleanly = true;
+};
+
+class source final : public pool_source<conn> {
+ public:
+  explicit source(server& s) : server_(s) {}
+
+  task<result<conn>> open(context ctx) override {
+    if (server_.open_time > 0ms) {
+      auto slept = co_await sleep_for(ctx, server_.open_time);
+      if (!slept) co_return std::unexpected(slept.error());
+    }
+    if (server_.throwing) throw std::runtime_error{"no route"};
+    if (server_.failing > 0) {
+      --server_.failing;
+      co_return fail(errc::server_down, "refused");
+    }
+    ++server_.opened;
+    server_.peak = std::max(server_.peak, server_.opened - server_.closed);
+    co_return std::make_unique<connection>(connection{.number = server_.opened});
+  }
+  task<void> close(conn c) override {
+    ++server_.closed;
+    c.reset();
+    co_return;
+  }
+  bool usable(conn& c) noexcept override { return !c->broken; }
+  bool needs_reset(conn& c) noexcept override { return c->dirty; }
+  task<bool> reset(conn& c, context) override {
+    ++server_.resets;
+    c->dirty = false;
+    co_return server_.resets_cleanly;
+  }
+
+ private:
+  server& server_;
+};
+
+struct no_tail {
+  static void ended(task_record&) noexcept {}
+  static void unhandled(task_record&, const std::exception_ptr&) noexcept { std::abort(); }
+};
+
+/// One thread, one clock: what happens when is the test's decision.
+class pool_test : public testing::Test {
+ protected:
+  template <class F>
+  void run(F body) {
+    loop.run(body(), time);
+  }
+  std::unique_ptr<source> make_source() { return std::make_unique<source>(backend); }
+  pool<conn>& make(pool_options options) {
+    pool_.emplace(static_cast<core::executor&>(loop), options, make_source());
+    return *pool_;
+  }
+  template <class F>
+  auto spawn(F fn) {
+    return core::start(loop, {.name = "caller"}, {}, std::move(fn), no_tail{});
+  }
+  void TearDown() override {
+    if (!pool_) return;
+    EXPECT_TRUE(loop.run(pool_->close({}), time));
+    const pool_stats end = pool_->stats();
+    EXPECT_EQ(end.open + end.opening + end.in_use + end.idle + end.waiting + end.closing, 0U);
+    EXPECT_EQ(backend.opened, backend.closed);
+  }
+
+  manual_clock time;
+  run_loop loop{time};
+  server backend;
+  context_source root{time};
+  std::optional<pool<conn>> pool_;
+};
+
+TEST_F(pool_test, the_first_acquire_opens_and_the_second_reuses_it) {
+  auto& p = make({.max_open = 4});
+  run([&]() -> task<void> {
+    for (int i = 0; i < 3; ++i) {
+      auto lent = co_await p.acquire(root.get());
+      EXPECT_EQ((*lent)->get()->number, 1);
+    }
+  });
+  EXPECT_EQ(backend.opened, 1);
+  EXPECT_EQ(p.stats().idle, 1U);
+}
+
+TEST_F(pool_test, the_newest_idle_resource_is_lent_first) {
+  auto& p = make({.max_open = 2});
+  run([&]() -> task<void> {
+    auto one = co_await p.acquire(root.get());
+    auto two = co_await p.acquire(root.get());
+    const int last = (**two)->number;
+    one->release();
+    two->release();
+    auto again = co_await p.acquire(root.get());
+    EXPECT_EQ((**again)->number, last);
+  });
+}
+
+TEST_F(pool_test, max_idle_zero_keeps_nothing) {
+  auto& p = make({.max_open = 2, .max_idle = 0});
+  run([&]() -> task<void> {
+    {
+      auto lent = co_await p.acquire(root.get());
+    }
+    co_await yield();
+    co_await yield();
+    EXPECT_EQ(p.stats().idle, 0U);
+  });
+  loop.run_until_idle();
+  EXPECT_EQ(backend.closed, 1);
+  EXPECT_EQ(p.stats().closed_surplus, 1U);
+}
+
+TEST_F(pool_test, fifty_callers_at_cap_ten_open_ten_and_a_lower_cap_leaves_five) {
+  auto& p = make({.max_open = 10});
+  run([&]() -> task<void> {
+    for (int round = 0; round < 2; ++round) {
+      std::vector<task_handle<void>> callers;
+      for (int i = 0; i < 50; ++i) {
+        callers.push_back(spawn([&]() -> task<void> {
+          auto lent = co_await p.acquire(root.get());
+          EXPECT_TRUE(lent);
+          (void)co_await sleep_for(root.get(), 1ms);
+        }));
+      }
+      for (auto& caller : callers) (void)co_await caller;
+    }
+  });
+  EXPECT_EQ(backend.opened, 10);
+  EXPECT_EQ(backend.peak, 10);
+  EXPECT_EQ(p.stats().idle, 10U);
+  p.set_max_open(5);
+  loop.run_until_idle();
+  EXPECT_EQ(p.stats().open, 5U);
+  EXPECT_EQ(p.stats().idle, 5U);
+}
+
+TEST_F(pool_test, a_cap_lowered_while_three_are_busy_closes_them_as_they_return) {
+  auto& p = make({.max_open = 3});
+  run([&]() -> task<void> {
+    auto one = co_await p.acquire(root.get());
+    auto two = co_await p.acquire(root.get());
+    auto three = co_await p.acquire(root.get());
+    p.set_max_open(2);
+    EXPECT_EQ(p.stats().open, 3U);
+    one->release();
+    for (int i = 0; i < 4; ++i) co_await yield();
+    EXPECT_EQ(p.stats().open, 2U);
+    two->release();
+    three->release();
+    EXPECT_EQ(p.stats().idle, 2U);
+  });
+}
+
+TEST_F(pool_test, a_hundred_ordered_waiters_are_served_in_order) {
+  auto& p = make({.max_open = 1});
+  std::vector<int> order;
+  run([&]() -> task<void> {
+    auto held = co_await p.acquire(root.get());
+    std::vector<task_handle<void>> waiters;
+    for (int i = 0; i < 100; ++i) {
+      waiters.push_back(spawn([&, i]() -> task<void> {
+        auto lent = co_await p.acquire(root.get());
+        order.push_back(i);
+        co_await yield();
+      }));
+      co_await yield();
+    }
+    EXPECT_EQ(p.stats().waiting, 100U);
+    held->release();
+    for (auto& w : waiters) (void)co_await w;
+  });
+  ASSERT_EQ(order.size(), 100U);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
+}
+
+TEST_F(pool_test, a_newcomer_does_not_overtake_a_waiter) {
+  auto& p = make({.max_open = 1});
+  run([&]() -> task<void> {
+    auto held = co_await p.acquire(root.get());
+    auto waiter = spawn([&]() -> task<void> {
+      auto lent = co_await p.acquire(root.get());
+      co_await yield();
+    });
+    co_await yield();
+    held->release();
+    EXPECT_FALSE(p.try_acquire());  // handed on already
+    (void)co_await waiter;
+    EXPECT_TRUE(p.try_acquire());
+  });
+}
+
+TEST_F(pool_test, saturated_with_cancelled_waiters_the_next_acquire_succeeds_at_once) {
+  auto& p = make({.max_open = 2});
+  run([&]() -> task<void> {
+    auto one = co_await p.acquire(root.get());
+    auto two = co_await p.acquire(root.get());
+    context_source impatient{root.get()};
+    std::vector<task_handle<bool>> waiters;
+    for (int i = 0; i < 10; ++i) {
+      waiters.push_back(spawn([&]() -> task<bool> {
+        auto lent = co_await p.acquire(impatient.get());
+        co_return lent.has_value();
+      }));
+    }
+    co_await yield();
+    EXPECT_EQ(p.stats().waiting, 10U);
+    impatient.cancel();
+    for (auto& w : waiters) EXPECT_FALSE(*co_await w);
+    EXPECT_EQ(p.stats().waiting, 0U);
+    EXPECT_EQ(p.stats().abandoned, 10U);
+    one->release();
+    EXPECT_TRUE(p.try_acquire());
+  });
+  EXPECT_EQ(backend.opened, 2);
+}
+
+TEST_F(pool_test, a_timeout_says_max_in_use_idle_waiting_and_waited) {
+  auto& p = make({.name = "db", .max_open = 1});
+  run([&]() -> task<void> {
+    auto held = co_await p.acquire(root.get());
+    context_source hurry{root.get(), {.timeout = 30ms}};
+    auto refused = co_await p.acquire(hurry.get());
+    EXPECT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), errc::deadline_exceeded);
+    EXPECT_EQ(refused.error().number("max"), 1);
+    EXPECT_EQ(refused.error().number("in use"), 1);
+    EXPECT_EQ(refused.error().number("waited"), std::chrono::nanoseconds{30ms}.count());
+    EXPECT_NE(refused.error().to_string().find("'db'"), std::string::npos);
+  });
+}
+
+TEST_F(pool_test, the_pools_own_timeout_ends_a_wait_without_a_deadline) {
+  auto& p = make({.max_open = 1, .acquire_timeout = 20ms});
+  run([&]() -> task<void> {
+    auto held = co_await p.acquire(root.get());
+    auto refused = co_await p.acquire({});
+    EXPECT_EQ(refused.error().code(), errc::deadline_exceeded);
+  });
+}
+
+TEST_F(pool_test, a_full_queue_refuses_at_once) {
+  auto& p = make({.max_open = 1, .max_waiters = 1});
+  run([&]() -> task<void> {
+    auto held = co_await p.acquire(root.get());
+    auto waiter = spawn([&]() -> task<void> { (void)co_await p.acquire(root.get()); });
+    co_await yield();
+    auto refused = co_await p.acquire(root.get());
+    EXPECT_EQ(refused.error().code(), errc::throttled);
+    held->release();
+    (void)co_await waiter;
+  });
+}
+
+TEST_F(pool_test, failed_opens_reach_every_waiter_and_leave_no_count_behind) {
+  backend.failing = 1000;
+  auto& p = make({.max_open = 2});
+  run([&]() -> task<void> {
+    std::vector<task_handle<errc>> callers;
+    for (int i = 0; i < 6; ++i) {
+      callers.push_back(spawn([&]() -> task<errc> {
+        auto lent = co_await p.acquire(root.get());
+        co_return lent ? errc::failed : lent.error().code();
+      }));
+    }
+    for (auto& c : callers) EXPECT_EQ(*co_await c, errc::server_down);
+  });
+  EXPECT_EQ(p.stats().open + p.stats().opening, 0U);
+  EXPECT_EQ(p.stats().open_failures, 6U);
+}
+
+TEST_F(pool_test, a_waiter_behind_a_failed_open_gets_an_attempt_of_its_own) {
+  backend.failing = 1;
+  auto& p = make({.max_open = 1});
+  run([&]() -> task<void> {
+    auto first = spawn([&]() -> task<bool> { co_return (co_await p.acquire({})).has_value(); });
+    auto second = spawn([&]() -> task<bool> { co_return (co_await p.acquire({})).has_value(); });
+    EXPECT_FALSE(*co_await first);
+    EXPECT_TRUE(*co_await second);
+  });
+}
+
+TEST_F(pool_test, an_open_that_throws_is_a_failed_open) {
+  backend.throwing = true;
+  auto& p = make({.max_open = 1});
+  run([&]() -> task<void> {
+    auto refused = co_await p.acquire(root.get());
+    EXPECT_NE(refused.error().to_string().find("no route"), std::string::npos);
+  });
+  backend.throwing = false;
+}
+
+TEST_F(pool_test, an_open_that_ends_after_its_caller_gave_up_goes_idle) {
+  backend.open_time = 100ms;
+  auto& p = make({.max_open = 1});
+  run([&]() -> task<void> {
+    context_source hurry{root.get(), {.timeout = 10ms}};
+    EXPECT_FALSE(co_await p.acquire(hurry.get()));
+    (void)co_await sleep_for(root.get(), 200ms);
+    EXPECT_EQ(p.stats().idle, 1U);
+    EXPECT_TRUE(p.try_acquire());
+  });
+  EXPECT_EQ(backend.opened, 1);
+}
+
+TEST_F(pool_test, ten_idle_resources_are_closed_at_their_idle_time_and_not_before) {
+  auto& p = make({.max_open = 10, .max_idle_time = 1s});
+  run([&]() -> task<void> {
+    std::vector<lease<conn>> all;
+    for (int i = 0; i < 10; ++i) {
+      auto lent = co_await p.acquire(root.get());
+      all.push_back(std::move(*lent));
+    }
+  });
+  time.advance(999ms);
+  loop.run_until_idle();
+  EXPECT_EQ(p.stats().closed_idle_time, 0U);
+  time.advance(1ms);
+  loop.run_until_idle();
+  EXPECT_EQ(p.stats().closed_idle_time, 10U);
+  EXPECT_EQ(p.stats().open, 0U);
+}
+
+TEST_F(pool_test, a_resource_past_its_lifetime_is_closed_and_its_twin_is_not) {
+  auto& p = make({.max_open = 2, .max_lifetime = 10s});
+  run([&]() -> task<void> {
+    auto one = co_await p.acquire(root.get());
+    (void)co_await sleep_for(root.get(), 2s);
+    auto two = co_await p.acquire(root.get());
+    one->release();
+    two->release();
+  });
+  // The first retires between 9 s and 10 s of age, the second two seconds later.
+  time.advance(8s);
+  loop.run_until_idle();
+  EXPECT_EQ(p.stats().closed_lifetime, 1U);
+  EXPECT_EQ(p.stats().idle, 1U);
+}
+
+TEST_F(pool_test, min_idle_is_opened_in_advance_and_refilled) {
+  auto& p = make({.max_open = 4, .min_idle = 2});
+  loop.run_until_idle();
+  EXPECT_EQ(p.stats().idle, 2U);
+  run([&]() -> task<void> {
+    auto one = co_await p.acquire(root.get());
+    one->discard();
+    for (int i = 0; i < 6; ++i) co_await yield();
+    EXPECT_EQ(p.stats().idle, 2U);
+  });
+}
+
+TEST_F(pool_test, a_broken_resource_never_reaches_another_caller) {
+  auto& p = make({.max_open = 1});
+  run([&]() -> task<void> {
+    {
+      auto lent = co_await p.acquire(root.get());
+      (**lent)->broken = true;
+    }
+    auto next = co_await p.acquire(root.get());
+    EXPECT_EQ((**next)->number, 2);
+  });
+  EXPECT_EQ(p.stats().closed_bad, 1U);
+}
+
+TEST_F(pool_test, a_dirty_resource_is_reset_before_the_next_caller_gets_it) {
+  auto& p = make({.max_open = 1});
+  run([&]() -> task<void> {
+    {
+      auto lent = co_await p.acquire(root.get());
+      (**lent)->dirty = true;
+    }
+    auto next = co_await p.acquire(root.get());
+    EXPECT_FALSE((**next)->dirty);
+    EXPECT_EQ((**next)->number, 1);
+    backend.resets_cleanly = false;
+    (**next)->dirty = true;
+    next->release();
+    auto third = co_await p.acquire(root.get());
+    EXPECT_EQ((**third)->number, 2);
+  });
+  EXPECT_EQ(backend.resets, 2);
+}
+
+TEST_F(pool_test, a_detached_resource_leaves_its_place_to_another) {
+  auto& p = make({.max_open = 1});
+  conn mine;
+  run([&]() -> task<void> {
+    auto lent = co_await p.acquire(root.get());
+    mine = lent->detach();
+    auto other = co_await p.acquire(root.get());
+    EXPECT_EQ((**other)->number, 2);
+  });
+  EXPECT_EQ(mine->number, 1);
+  ++backend.closed;  // it is ours to close
+}
+
+TEST_F(pool_test, closing_fails_the_waiters_and_waits_for_leases) {
+  auto& p = make({.max_open = 1});
+  run([&]() -> task<void> {
+    auto held = co_await p.acquire(root.get());
+    auto waiter = spawn([&]() -> task<errc> {
+      auto lent = co_await p.acquire(root.get());
+      co_return lent ? errc::failed : lent.error().code();
+    });
+    co_await yield();
+    context_source budget{root.get(), {.timeout = 1s}};
+    auto early = co_await p.close(budget.get());
+    EXPECT_EQ(early.error().number("in use"), 1);
+    EXPECT_EQ(*co_await waiter, errc::closed);
+    EXPECT_EQ((co_await p.acquire(root.get())).error().code(), errc::closed);
+    held->release();
+    EXPECT_TRUE(co_await p.close(root.get()));
+  });
+  EXPECT_EQ(backend.closed, 1);
+}
+
+TEST_F(pool_test, a_lease_may_outlive_its_pool) {
+  lease<conn> kept;
+  {
+    pool<conn> p{static_cast<core::executor&>(loop), {.max_open = 1}, make_source()};
+    run([&]() -> task<void> { kept = std::move(*co_await p.acquire(root.get())); });
+  }
+  EXPECT_EQ((*kept)->number, 1);
+  kept.release();
+  loop.run_until_idle();
+  EXPECT_EQ(backend.closed, 1);
+}
+
+TEST_F(pool_test, using_an_empty_lease_is_misuse) {
+  lease<conn> empty;
+  EXPECT_DEATH((void)*empty, "lease that is empty");
+}
+
+}  // namespace
+}  // namespace weir
