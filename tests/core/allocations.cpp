@@ -18,9 +18,13 @@ std::size_t allocations() noexcept {
 
 }  // namespace weir_test
 
-void* operator new(std::size_t size) {
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   count.fetch_add(1);
-  void* memory = std::malloc(size == 0 ? 1 : size);
+  return std::malloc(size == 0 ? 1 : size);
+}
+
+void* operator new(std::size_t size) {
+  void* memory = operator new(size, std::nothrow);
   if (memory == nullptr) throw std::bad_alloc{};
   return memory;
 }
@@ -29,6 +33,17 @@ void operator delete(void* memory) noexcept {
   std::free(memory);
 }
 
+// The thread sanitizer's runtime insists on its own of this one; it frees what malloc gave.
+#if defined(__SANITIZE_THREAD__)
+#define WEIR_OWN_SIZED_DELETE 0
+#elif defined(__has_feature)
+#define WEIR_OWN_SIZED_DELETE !__has_feature(thread_sanitizer)
+#else
+#define WEIR_OWN_SIZED_DELETE 1
+#endif
+
+#if WEIR_OWN_SIZED_DELETE
 void operator delete(void* memory, std::size_t) noexcept {
   std::free(memory);
 }
+#endif
