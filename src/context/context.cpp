@@ -44,7 +44,9 @@ std::optional<time_point> context::deadline() const noexcept {
 duration context::remaining() const noexcept {
   const auto at = deadline();
   if (!at) return duration::max();
-  return std::max(*at - time().now(), duration::zero());
+  // Compared before subtracted: a deadline far in the past would overflow into the far future.
+  const time_point now = time().now();
+  return *at > now ? *at - now : duration::zero();
 }
 
 context context::with_erased(const void* key, std::shared_ptr<const void> value) const {
