@@ -9,26 +9,27 @@
 namespace weir::core {
 namespace {
 
-/// The guards of all cases, each once, in the order of their addresses: two selects over the same
-/// primitives cannot lock each other out. Lives on the stack, never in the waiting frame: the frame
-/// may be gone before the last unlock has returned.
+/// The guards of all cases, each once, in the order of their ranks and addresses: neither two
+/// selects over the same primitives nor a select and a cancellation lock each other out. Lives on
+/// the stack, never in the waiting frame: the frame may be gone before the last unlock has
+/// returned.
 class guard_set {
  public:
   explicit guard_set(std::span<const wait_case> cases) noexcept {
-    for (const wait_case& c : cases) guards_[size_++] = &c.guard(c.op);
-    std::sort(guards_.begin(), guards_.begin() + size_, std::less<>{});
+    for (const wait_case& c : cases) guards_[size_++] = {c.rank, &c.guard(c.op)};
+    std::sort(guards_.begin(), guards_.begin() + size_);
     size_ = static_cast<std::size_t>(std::unique(guards_.begin(), guards_.begin() + size_) -
                                      guards_.begin());
   }
   void lock() noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
-    for (std::size_t i = 0; i < size_; ++i) guards_[i]->lock();
+    for (std::size_t i = 0; i < size_; ++i) guards_[i].second->lock();
   }
   void unlock() noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
-    for (std::size_t i = size_; i-- > 0;) guards_[i]->unlock();
+    for (std::size_t i = size_; i-- > 0;) guards_[i].second->unlock();
   }
 
  private:
-  std::array<mutex*, max_cases> guards_{};
+  std::array<std::pair<guard_rank, mutex*>, max_cases> guards_{};
   std::size_t size_ = 0;
 };
 
@@ -147,13 +148,17 @@ void bind_all(std::span<const wait_case> cases, executor* where) noexcept {
     if (timers == nullptr && where != nullptr) timers = &where->timers();
     if (c.bind != nullptr) c.bind(c.op, timers, time);
     if (c.bound != nullptr && timers != nullptr) c.bound->arm_deadline(*timers);
+    if (c.watched == nullptr) continue;
+    timers = c.watched->time().timers();
+    if (timers == nullptr && where != nullptr) timers = &where->timers();
+    if (timers != nullptr) c.watched->arm_deadline(*timers);
   }
 }
 
 /// Whose deadline ends a thread's sleep first: a context's, a case's own, or nobody's.
 struct thread_deadline {
   time_point when = time_point::max();
-  context_state* bound = nullptr;
+  context_state* context = nullptr;
   std::uint32_t index = 0;
 };
 
@@ -161,13 +166,13 @@ thread_deadline first_deadline(std::span<const wait_case> cases) noexcept {
   thread_deadline first;
   for (std::uint32_t i = 0; i < cases.size(); ++i) {
     const wait_case& c = cases[i];
-    // On a clock with timers of its own, a timer wakes us.
-    if (c.bound != nullptr && c.bound->time().timers() == nullptr &&
-        c.bound->deadline() < first.when) {
-      first = {.when = c.bound->deadline(), .bound = c.bound, .index = i};
+    for (context_state* context : {c.bound, c.watched}) {
+      // On a clock with timers of its own, a timer wakes us.
+      if (context == nullptr || context->time().timers() != nullptr) continue;
+      if (context->deadline() < first.when) first = {context->deadline(), context, i};
     }
     if (c.deadline != nullptr && c.deadline(c.op) < first.when) {
-      first = {.when = c.deadline(c.op), .bound = nullptr, .index = i};
+      first = {.when = c.deadline(c.op), .context = nullptr, .index = i};
     }
   }
   return first;
@@ -180,10 +185,15 @@ void sleep_until_claimed(std::span<const wait_case> cases, thread_waiter& me) no
     return;
   }
   if (me.wait_until(first.when)) return;
-  if (first.bound != nullptr) {
-    first.bound->expire();  // claims us, unless somebody else just has
+  if (first.context != nullptr) {
+    first.context->expire();  // claims us, unless somebody else just has
   } else if (me.claim(first.index)) {
-    return;  // nobody will wake us: we did it ourselves
+    // Nobody will wake us: we granted it ourselves, and leave its queue as any granter does.
+    const wait_case& ours = cases[first.index];
+    wake_list wakes;
+    lock_guard guard{ours.guard(ours.op)};
+    ours.withdraw(ours.op, wakes);
+    return;
   }
   me.wait();
 }

@@ -41,6 +41,7 @@ context_state::deadline_timer::deadline_timer(context_state& owner) noexcept
 context_state::context_state(context_state* parent, clock& time,
                              std::optional<time_point> own_deadline, storage where) noexcept
     : where_(where),
+      depth_(parent != nullptr ? parent->depth_ + 1 : 1),
       parent_(parent),
       clock_(&time),
       deadline_(parent != nullptr ? parent->deadline_ : time_point::max()),
@@ -97,8 +98,9 @@ void context_state::end_in_frame() noexcept {
     // Waiters of tasks that used this context and wait for nothing now: forget them.
     lock_guard guard{mutex_};
     while (context_registration* idle = registrations_.pop_front()) {
-      idle->state = nullptr;
-      pins_.fetch_sub(1);
+      // The last touch: afterwards its task may end. If the task was faster, it comes for our lock.
+      context_state* expected = this;
+      if (idle->state.compare_exchange_strong(expected, nullptr)) pins_.fetch_sub(1);
     }
   }
   WEIR_ASSERT(handles_.load() == 1,
@@ -212,18 +214,19 @@ void context_state::add_waiter(wait_node& node, context_level level) noexcept {
 void context_state::observe(context_registration& registration, waiter& who,
                             std::uint32_t index) noexcept {
   registration.set(who, index);
-  registration.state = this;
+  registration.state.store(this);
   pin();
   lock_guard guard{mutex_};
   registrations_.push_back(registration);
 }
 
 void context_state::unobserve(context_registration& registration) noexcept {
-  context_state* state = std::exchange(registration.state, nullptr);
-  if (state == nullptr) return;
+  if (registration.state.load() == nullptr) return;
+  context_state* state = registration.state.exchange(nullptr);
+  if (state == nullptr) return;  // its context has just ended in its frame
   {
     lock_guard guard{state->mutex_};
-    intrusive_list<context_registration>::unlink(registration);
+    if (registration.linked()) intrusive_list<context_registration>::unlink(registration);
   }
   state->unpin();
 }

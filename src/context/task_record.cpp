@@ -34,8 +34,12 @@ void task_record::observe_anew(core::context_state* state) noexcept {
   forget_context();
   if (state == nullptr) return;
   state->observe(registration_, waiter_, ended_by_context);
-  core::timer_service* timers = state->time().timers();
-  state->arm_deadline(timers != nullptr ? *timers : executor_->timers());
+  arm_deadline_of(*state);
+}
+
+void task_record::arm_deadline_of(core::context_state& state) noexcept {
+  core::timer_service* timers = state.time().timers();
+  state.arm_deadline(timers != nullptr ? *timers : executor_->timers());
 }
 
 void task_record::run() noexcept {

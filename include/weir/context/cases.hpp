@@ -12,6 +12,8 @@ namespace weir::core {
 struct wait_case {
   void* op;
   context_state* bound;
+  context_state* watched;
+  guard_rank rank;
   mutex& (*guard)(void*) noexcept;
   bool (*try_locked)(void*, wake_list&) noexcept;
   void (*enqueue)(void*, waiter&, std::uint32_t, wake_list&) noexcept;
@@ -43,12 +45,16 @@ wait_case make_case(O& op) noexcept {
   using functions = case_functions<O>;
   wait_case made{.op = &op,
                  .bound = op.bound(),
+                 .watched = nullptr,
+                 .rank = primitive_rank,
                  .guard = functions::guard,
                  .try_locked = functions::try_locked,
                  .enqueue = functions::enqueue,
                  .withdraw = functions::withdraw,
                  .bind = nullptr,
                  .deadline = nullptr};
+  if constexpr (ranked_operation<O>) made.rank = op.rank();
+  if constexpr (watching_operation<O>) made.watched = op.watched();
   if constexpr (timed_operation<O>) {
     made.bind = [](void* op, timer_service* timers, clock& time) noexcept {
       functions::self(op).bind(timers, time);

@@ -51,6 +51,25 @@ concept timed_operation =
       { op.deadline() } noexcept -> std::same_as<time_point>;
     };
 
+/// The order in which guards that are held together are taken: primitives, then contexts from the
+/// root down (as a cancellation takes them), then timer services; equal ranks by address.
+using guard_rank = std::uint32_t;
+inline constexpr guard_rank primitive_rank = 0;
+inline constexpr guard_rank timers_rank = UINT32_MAX;
+
+/// An operation whose guard is no primitive's lock.
+template <class O>
+concept ranked_operation = operation<O> && requires(const O& op) {
+  { op.rank() } noexcept -> std::same_as<guard_rank>;
+};
+
+/// An operation that waits for the end of a context rather than being ended by it: that context's
+/// deadline must pass in time all the same.
+template <class O>
+concept watching_operation = operation<O> && requires(O& op) {
+  { op.watched() } noexcept -> std::same_as<core::context_state*>;
+};
+
 /// An operation that can say more about a wait which its context ended: the figures of a pool, say.
 template <class O>
 concept explaining_operation = operation<O> && requires(O& op, error why) {
@@ -89,6 +108,9 @@ template <operation O>
   if constexpr (timed_operation<O>) {
     clock& time = bound != nullptr ? bound->time() : record.executor().time();
     op.bind(time.timers() != nullptr ? time.timers() : &record.executor().timers(), time);
+  }
+  if constexpr (watching_operation<O>) {
+    if (context_state* watched = op.watched()) record.arm_deadline_of(*watched);
   }
   wake_list wakes;
   lock_guard guard{op.guard()};

@@ -20,6 +20,7 @@ class [[nodiscard]] sleep_operation : public core::wait_node, private core::time
 
   core::context_state* bound() noexcept { return bound_; }
   core::mutex& guard() noexcept { return timers_ != nullptr ? timers_->guard() : own_guard_; }
+  [[nodiscard]] static guard_rank rank() noexcept { return timers_rank; }
   bool try_locked(core::wake_list&) noexcept { return due_; }
   void enqueue(core::waiter& who, std::uint32_t index, core::wake_list& wakes) noexcept;
   void withdraw(core::wake_list&) noexcept;
@@ -69,6 +70,10 @@ class [[nodiscard]] level_operation : public core::wait_node {
 
   core::context_state* bound() noexcept { return bound_; }
   core::mutex& guard() noexcept { return awaited_ != nullptr ? awaited_->guard() : own_guard_; }
+  [[nodiscard]] guard_rank rank() const noexcept {
+    return awaited_ != nullptr ? awaited_->depth() : primitive_rank;
+  }
+  core::context_state* watched() noexcept { return awaited_; }
   bool try_locked(core::wake_list&) noexcept {
     return awaited_ != nullptr && awaited_->level() >= level_;
   }

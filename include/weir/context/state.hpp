@@ -47,10 +47,13 @@ class context_callback : public list_hook {
 };
 
 /// Registers one waiter with one context, for all its waits under it: a wait pays for the link
-/// once. Stays linked when it is claimed. Pins the context's memory while `state` is set; `state`
-/// belongs to the waiter's own flow of control.
+/// once. Stays linked when it is claimed. Pins the context's memory while `state` is set.
+///
+/// `state` is set by the waiter's own flow of control, and cleared by it or by the end of a context
+/// in a frame, which may come on another thread while the flow is busy elsewhere. Who clears it
+/// drops the pin.
 struct context_registration : wait_node {
-  context_state* state = nullptr;
+  atomic<context_state*> state{nullptr};
 };
 
 /// One node of the cancellation tree. Users hold it through `context`, `context_source` and
@@ -74,6 +77,9 @@ class context_state : public list_hook {
   [[nodiscard]] context_level level() const noexcept { return level_.load(); }
   [[nodiscard]] bool cancelled() const noexcept { return level() == context_level::cancelled; }
   [[nodiscard]] clock& time() const noexcept { return *clock_; }
+
+  /// How far below its root, from 1: parents are locked before their children.
+  [[nodiscard]] std::uint32_t depth() const noexcept { return depth_; }
 
   /// The earliest deadline of this node and all above it; max() if there is none.
   [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
@@ -141,6 +147,7 @@ class context_state : public list_hook {
   atomic<std::uint32_t> pins_{1};
   atomic<context_level> level_{context_level::running};
   const storage where_;
+  const std::uint32_t depth_;
   mutable mutex mutex_;
   bool running_callbacks_ WEIR_GUARDED_BY(mutex_) = false;
 

@@ -42,9 +42,14 @@ class task_record {
   /// Makes cancellation of `state`, and of no other context, claim the waiter: in this wait and all
   /// later ones under it. Null: a wait that no context ends.
   void observe(core::context_state* state) noexcept {
-    if (registration_.state != state) observe_anew(state);
+    if (registration_.state.load() != state) observe_anew(state);
   }
-  [[nodiscard]] core::context_state* observed() const noexcept { return registration_.state; }
+  [[nodiscard]] core::context_state* observed() const noexcept {
+    return registration_.state.load();
+  }
+
+  /// Makes the deadline of `state` pass in time for a wait of this record.
+  void arm_deadline_of(core::context_state& state) noexcept;
 
   /// The coroutine to resume when the record is scheduled next.
   void suspend_at(std::coroutine_handle<> leaf) noexcept { leaf_ = leaf; }
