@@ -20,7 +20,9 @@ void worker::look_around() noexcept {
   look_period_ = policy_.measured(look_period_, now);
   until_look_ = look_period_;
   expire_due();
-  if (work* item = take_injected(injected_batch)) push(*item);
+  // A ring that is more than half full overflows soon, and that moves a thousand at once.
+  const bool room = ring_.size() < ring_.capacity / 2;
+  if (work* item = take_injected(room ? injected_batch : 2)) push(*item);
   // While a worker sleeps, one of them polls and watches.
   if (core_.idle.has_poller()) return;
   if (core_.reactor.in_use() && now - last_poll_ >= poll_interval) {
