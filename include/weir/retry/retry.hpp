@@ -167,6 +167,7 @@ class [[nodiscard]] retry_operation : private core::timer_node, private core::co
 
   core::context_state* bound() noexcept { return nullptr; }  // the loop tells how the context ended
   core::mutex& guard() noexcept { return timers_ != nullptr ? timers_->guard() : own_guard_; }
+  [[nodiscard]] static guard_rank rank() noexcept { return timers_rank; }
   bool try_locked(core::wake_list&) noexcept { return ready_; }
   void enqueue(core::waiter& who, std::uint32_t index, core::wake_list& wakes) noexcept;
   void withdraw(core::wake_list&) noexcept;

@@ -1,0 +1,626 @@
+#include <core/allocations.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <retry/simulation.hpp>
+
+#include <weir/context/select.hpp>
+#include <weir/context/sleep.hpp>
+#include <weir/context/wait.hpp>
+#include <weir/retry/retry.hpp>
+#include <weir/runtime/start.hpp>
+#include <weir/sync/event.hpp>
+
+namespace weir {
+namespace {
+
+using namespace std::chrono_literals;
+using test::course;
+using test::simulation;
+using test::waits_of;
+using testing::Each;
+using testing::ElementsAre;
+using testing::Le;
+using testing::SizeIs;
+
+static_assert(!std::is_copy_constructible_v<retry> && !std::is_move_constructible_v<retry>);
+static_assert(timed_operation<retry_operation> && ranked_operation<retry_operation>);
+static_assert(!std::is_constructible_v<operation_ref, sleep_operation>, "gone before the loop");
+
+constexpr retry_options fixed(duration wait) {
+  return {.initial_backoff = wait, .max_backoff = wait, .multiplier = 1, .jitter = jitter::none};
+}
+
+struct quiet_tail {
+  void ended(task_record&) noexcept {}
+  void unhandled(task_record&, const std::exception_ptr&) noexcept { ADD_FAILURE(); }
+};
+
+/// Starts `fn` beside the loop under test.
+template <class F>
+auto beside(run_loop& loop, F fn) {
+  return core::start(loop, {}, {}, std::move(fn), quiet_tail{});
+}
+
+// --- Acceptance, by number.
+
+TEST(retry, acceptance_01_none_of_ten_waits_is_above_the_cap) {
+  simulation sim;
+  const course seen = sim.fail_always(
+      {.initial_backoff = 10us, .max_backoff = 100us, .jitter = jitter::none, .max_retries = 10});
+  EXPECT_THAT(waits_of(seen), SizeIs(10));
+  EXPECT_THAT(waits_of(seen), Each(Le(duration{100us})));
+}
+
+TEST(retry, acceptance_02_one_retry_makes_two_attempts) {
+  simulation sim;
+  const course seen = sim.fail_always({.max_retries = 1});
+  EXPECT_THAT(seen.granted, SizeIs(2));
+  EXPECT_EQ(seen.reason, retry_reason::attempts);
+}
+
+TEST(retry, acceptance_03_a_duration_of_100_ms_in_steps_of_10_is_exactly_ten_attempts) {
+  simulation sim;
+  retry_options options = fixed(10ms);
+  options.max_duration = 100ms;
+  const course seen = sim.fail_always(options);
+  ASSERT_THAT(seen.granted, SizeIs(10));
+  EXPECT_EQ(seen.granted.back(), 90ms);
+  EXPECT_EQ(seen.reason, retry_reason::duration);
+}
+
+TEST(retry, acceptance_04_a_reset_in_each_round_passes_the_limits) {
+  simulation sim;
+  auto limited_by_attempts = [](context ctx) -> task<int> {
+    retry attempts{ctx, {.max_retries = 1}};
+    int rounds = 0;
+    while (auto attempt = co_await attempts.next()) {
+      EXPECT_EQ(attempt->number, 0);
+      if (++rounds == 10) break;
+      attempts.reset();
+    }
+    co_return rounds;
+  };
+  EXPECT_EQ(sim.run(limited_by_attempts(sim.ctx())), 10);
+  EXPECT_EQ(sim.passed(), 0ms);
+
+  auto limited_by_duration = [](context ctx, manual_clock& time) -> task<int> {
+    retry attempts{ctx, {.max_duration = 10ms}};
+    int rounds = 0;
+    while (auto attempt = co_await attempts.next()) {
+      if (++rounds == 3) break;
+      time.advance(10ms);
+      attempts.reset();
+    }
+    co_return rounds;
+  };
+  EXPECT_EQ(sim.run(limited_by_duration(sim.ctx(), sim.time)), 3);
+}
+
+TEST(retry, acceptance_05_a_stop_during_the_first_attempt_leaves_it_the_only_one) {
+  simulation sim;
+  auto body = [](simulation& s) -> task<course> {
+    course seen;
+    retry attempts{s.ctx()};
+    while (auto attempt = co_await attempts.next()) {
+      seen.granted.push_back(s.passed());
+      s.root.drain();
+      EXPECT_TRUE(attempt->context.draining());
+    }
+    seen.reason = attempts.reason();
+    co_return seen;
+  };
+  const course seen = sim.run(body(sim));
+  EXPECT_THAT(seen.granted, SizeIs(1));
+  EXPECT_EQ(seen.reason, retry_reason::shutdown);
+  EXPECT_EQ(sim.passed(), 0ms);
+}
+
+TEST(retry, acceptance_06_no_attempt_begins_at_or_after_the_duration) {
+  simulation sim;
+  const course seen = sim.fail_always(
+      {.initial_backoff = 1ms, .max_backoff = 2ms, .jitter = jitter::none, .max_duration = 4ms});
+  EXPECT_THAT(seen.granted, ElementsAre(0ms, 1ms, 3ms));
+  EXPECT_EQ(seen.reason, retry_reason::duration);
+}
+
+TEST(retry, acceptance_08_elapsed_is_exact_and_no_doomed_wait_is_begun) {
+  static constexpr retry_options options{.initial_backoff = 1ms,
+                                         .max_backoff = 1h,
+                                         .multiplier = 1'000,
+                                         .jitter = jitter::none,
+                                         .max_duration = 50ms};
+  auto until_success = [](context ctx, int failures) -> task<duration> {
+    retry attempts{ctx, options};
+    while (auto attempt = co_await attempts.next()) {
+      if (attempt->number == failures) attempts.succeeded();
+      if (attempts.reason()) break;
+      attempts.failed(error{errc::busy, "busy"});
+    }
+    co_return attempts.elapsed();
+  };
+  simulation sim;
+  EXPECT_EQ(sim.run(until_success(sim.ctx(), 0)), 0ms);
+  EXPECT_EQ(sim.run(until_success(sim.ctx(), 1)), 1ms);
+  EXPECT_EQ(sim.fail_always(options).ended, 1ms);
+  retry_options patient = options;
+  patient.doomed_wait = doomed_wait::wait_out_deadline;
+  const course seen = sim.fail_always(patient);
+  EXPECT_EQ(seen.ended, 50ms);
+  EXPECT_THAT(seen.granted, ElementsAre(0ms, 1ms));
+  EXPECT_EQ(seen.reason, retry_reason::duration);
+}
+
+TEST(retry, acceptance_09_of_two_limits_the_first_one_counts) {
+  simulation sim;
+  retry_options options = fixed(10ms);
+  options.max_retries = 3;
+  options.max_duration = 1s;
+  EXPECT_EQ(sim.fail_always(options).reason, retry_reason::attempts);
+  options.max_retries = 1'000;
+  EXPECT_EQ(sim.fail_always(options).reason, retry_reason::duration);
+}
+
+TEST(retry, acceptance_12_threads_and_coroutines_see_the_same_sequence_for_a_seed) {
+  for (const jitter kind :
+       {jitter::none, jitter::proportional, jitter::full, jitter::equal, jitter::decorrelated}) {
+    const retry_options options{.jitter = kind, .max_retries = 12, .seed = 99};
+    simulation coroutine;
+    simulation thread;
+    const course seen = coroutine.fail_always(options);
+    EXPECT_THAT(seen.granted, SizeIs(13));
+    EXPECT_EQ(seen, thread.fail_always_on_a_thread(options));
+  }
+}
+
+TEST(retry, acceptance_13_an_attempt_allocates_nothing) {
+  simulation sim;
+  event closed;
+  auto body = [](context ctx, event& e) -> task<std::size_t> {
+    auto until = e.wait({});
+    retry attempts{ctx, {.max_retries = 1'000, .attempt_timeout = 1s, .until = until}};
+    std::size_t before = 0;
+    while (auto attempt = co_await attempts.next()) {
+      if (attempt->number == 1) before = weir_test::allocations();
+      attempts.failed(error{errc::busy, "busy"});
+      if (attempt->number == 999) break;
+    }
+    co_return weir_test::allocations() - before;
+  };
+  EXPECT_EQ(sim.run(body(sim.ctx(), closed)), 0U);
+}
+
+// --- The first attempt.
+
+TEST(retry, the_first_attempt_is_granted_even_when_cancelled_and_is_the_only_one) {
+  simulation sim;
+  sim.root.cancel();
+  const course seen = sim.fail_always({});
+  EXPECT_THAT(seen.granted, ElementsAre(0ms));
+  EXPECT_EQ(seen.reason, retry_reason::cancelled);
+
+  retry on_a_thread{sim.ctx()};
+  auto attempt = wait(on_a_thread.next());
+  ASSERT_TRUE(attempt);
+  EXPECT_TRUE(attempt->context.cancelled());
+  EXPECT_FALSE(wait(on_a_thread.next()));
+}
+
+TEST(retry, invalid_options_refuse_even_the_first_attempt_and_name_the_field) {
+  for (const retry_options& options :
+       {retry_options{.multiplier = 0}, retry_options{}.with_max_attempts(0)}) {
+    retry attempts{{}, options};
+    const auto attempt = wait(attempts.next());
+    ASSERT_FALSE(attempt);
+    EXPECT_EQ(attempt.error().code(), errc::invalid_argument);
+    EXPECT_TRUE(attempt.error().text("field"));
+    EXPECT_EQ(attempts.reason(), retry_reason::invalid);
+    attempts.reset();
+    EXPECT_FALSE(wait(attempts.next()));
+  }
+}
+
+TEST(retry, a_loop_without_any_context_works_on_a_thread) {
+  retry attempts{{}, {.initial_backoff = 0ns, .max_backoff = 0ns, .max_retries = 2}};
+  int calls = 0;
+  while (wait(attempts.next())) ++calls;
+  EXPECT_EQ(calls, 3);
+}
+
+TEST(retry, a_thread_on_real_time_waits_out_its_backoff) {
+  retry attempts{{}, fixed(1us)};
+  ASSERT_TRUE(wait(attempts.next()));
+  const time_point before = steady_clock().now();
+  ASSERT_TRUE(wait(attempts.next()));
+  EXPECT_GE(steady_clock().now() - before, 1us);
+}
+
+TEST(retry, a_deadline_on_real_time_ends_the_wait_of_a_thread) {
+  context_source soon{context{}, {.timeout = 1ms}};
+  retry attempts{
+      soon.get(),
+      {.initial_backoff = 1h, .max_backoff = 1h, .doomed_wait = doomed_wait::wait_out_deadline}};
+  ASSERT_TRUE(wait(attempts.next()));
+  const auto second = wait(attempts.next());
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code(), errc::deadline_exceeded);
+  EXPECT_EQ(attempts.reason(), retry_reason::cancelled);
+}
+
+// --- What ends a loop, and interrupts its wait.
+
+/// Makes two attempts with an hour between them unless `interrupt` comes after a minute.
+template <class F>
+course interrupted(simulation& sim, retry_options options, F interrupt) {
+  options.initial_backoff = options.max_backoff = 1h;
+  options.jitter = jitter::none;
+  options.max_retries = 1;
+  auto interrupter = beside(sim.loop, [interrupt]() -> task<void> {
+    (void)co_await after(1min);
+    interrupt();
+  });
+  return sim.fail_always(options);
+}
+
+TEST(retry, cancellation_ends_a_wait_at_once) {
+  simulation sim;
+  const course seen = interrupted(sim, {}, [&] { sim.root.cancel(); });
+  EXPECT_EQ(seen.ended, 1min);
+  EXPECT_EQ(seen.reason, retry_reason::cancelled);
+}
+
+TEST(retry, draining_ends_a_wait_at_once) {
+  simulation sim;
+  const course seen = interrupted(sim, {}, [&] { sim.root.drain(); });
+  EXPECT_EQ(seen.ended, 1min);
+  EXPECT_EQ(seen.reason, retry_reason::shutdown);
+}
+
+TEST(retry, draining_is_no_reason_for_a_loop_that_goes_on_while_draining) {
+  simulation sim;
+  const course seen =
+      interrupted(sim, {.while_draining = while_draining::go_on}, [&] { sim.root.drain(); });
+  EXPECT_THAT(seen.granted, ElementsAre(0h, 1h));
+  EXPECT_EQ(seen.reason, retry_reason::attempts);
+  simulation other;
+  const course cancelled =
+      interrupted(other, {.while_draining = while_draining::go_on}, [&] { other.root.cancel(); });
+  EXPECT_EQ(cancelled.ended, 1min);
+}
+
+TEST(retry, until_ends_a_wait_at_once) {
+  simulation sim;
+  event closed;
+  auto until = closed.wait({});
+  const course seen = interrupted(sim, {.until = until}, [&] { closed.set(); });
+  EXPECT_EQ(seen.ended, 1min);
+  EXPECT_EQ(seen.reason, retry_reason::until);
+}
+
+TEST(retry, until_may_be_a_point_in_time) {
+  simulation sim;
+  auto until = sleep_until({}, sim.time.now() + 25ms);
+  retry_options options = fixed(10ms);
+  options.until = until;
+  const course seen = sim.fail_always(options);
+  EXPECT_THAT(seen.granted, ElementsAre(0ms, 10ms, 20ms));
+  EXPECT_EQ(seen.ended, 25ms);
+  EXPECT_EQ(seen.reason, retry_reason::until);
+}
+
+TEST(retry, until_on_real_time_ends_the_wait_of_a_thread) {
+  auto until = sleep_until({}, steady_clock().now() + 1ms);
+  retry attempts{{}, {.initial_backoff = 1h, .max_backoff = 1h, .until = until}};
+  ASSERT_TRUE(wait(attempts.next()));
+  EXPECT_FALSE(wait(attempts.next()));
+  EXPECT_EQ(attempts.reason(), retry_reason::until);
+}
+
+TEST(retry, an_event_set_by_another_thread_ends_the_wait_of_a_thread) {
+  for (int round = 0; round < 200; ++round) {
+    event closed;
+    auto until = closed.wait({});
+    retry attempts{{}, {.initial_backoff = 1h, .max_backoff = 1h, .until = until}};
+    ASSERT_TRUE(wait(attempts.next()));
+    std::thread setter{[&] { closed.set(); }};
+    EXPECT_FALSE(wait(attempts.next()));
+    EXPECT_EQ(attempts.reason(), retry_reason::until);
+    setter.join();
+  }
+}
+
+TEST(retry, a_stop_by_another_thread_races_with_a_timer_and_never_with_memory) {
+  for (int round = 0; round < 500; ++round) {
+    context_source root;
+    event closed;
+    auto until = closed.wait({});
+    retry attempts{root.get(), {.initial_backoff = 1us, .max_backoff = 5us, .until = until}};
+    std::thread stopper{[&, round] {
+      for (int i = 0; i < round % 50; ++i) std::this_thread::yield();
+      if (round % 3 == 0) closed.set();
+      if (round % 3 == 1) root.drain();
+      if (round % 3 == 2) root.cancel();
+    }};
+    while (wait(attempts.next())) attempts.failed(error{errc::busy, "busy"});
+    constexpr retry_reason expected[] = {retry_reason::until, retry_reason::shutdown,
+                                         retry_reason::cancelled};
+    EXPECT_EQ(attempts.reason(), expected[round % 3]);
+    stopper.join();
+  }
+}
+
+TEST(retry, a_deadline_that_leaves_no_time_ends_the_loop_before_the_wait) {
+  simulation sim;
+  auto body = [](context ctx) -> task<std::optional<retry_reason>> {
+    context_scope soon{ctx, {.timeout = 30ms}};
+    retry attempts{soon.get(), fixed(20ms)};
+    int calls = 0;
+    while (co_await attempts.next()) ++calls;
+    EXPECT_EQ(calls, 2);
+    EXPECT_EQ(attempts.elapsed(), 20ms);
+    EXPECT_EQ(attempts.failure().error().code(), errc::deadline_exceeded);
+    co_return attempts.reason();
+  };
+  EXPECT_EQ(sim.run(body(sim.ctx())), retry_reason::duration);
+}
+
+TEST(retry, a_deadline_ends_a_wait_that_is_to_be_waited_out) {
+  simulation sim;
+  auto body = [](context ctx) -> task<std::optional<retry_reason>> {
+    context_scope soon{ctx, {.timeout = 30ms}};
+    retry_options options = fixed(20ms);
+    options.doomed_wait = doomed_wait::wait_out_deadline;
+    retry attempts{soon.get(), options};
+    while (co_await attempts.next()) continue;
+    EXPECT_EQ(attempts.elapsed(), 30ms);
+    co_return attempts.reason();
+  };
+  EXPECT_EQ(sim.run(body(sim.ctx())), retry_reason::cancelled);
+}
+
+TEST(retry, a_stop_reason_beats_a_timer_that_is_due_at_the_same_moment) {
+  for (int round = 0; round < 100; ++round) {
+    simulation sim;
+    auto at_the_same_moment = beside(sim.loop, [&sim]() -> task<void> {
+      (void)co_await after(10ms);
+      sim.root.drain();
+    });
+    auto body = [](context ctx) -> task<int> {
+      (void)co_await after(0ms);
+      retry attempts{ctx, fixed(10ms)};
+      int calls = 0;
+      while (co_await attempts.next()) ++calls;
+      co_return calls;
+    };
+    EXPECT_EQ(sim.run(body(sim.ctx())), 1);
+  }
+}
+
+TEST(retry, a_loop_that_ended_stays_ended_with_the_same_reason) {
+  simulation sim;
+  retry attempts{sim.ctx(), {.max_retries = 0}};
+  ASSERT_TRUE(wait(attempts.next()));
+  ASSERT_FALSE(wait(attempts.next()));
+  sim.root.cancel();
+  ASSERT_FALSE(wait(attempts.next()));
+  EXPECT_EQ(attempts.reason(), retry_reason::attempts);
+}
+
+// cockroach 25612, 47063, 51310: zero runs, or a stop, read as success.
+TEST(retry, neither_a_stop_nor_zero_runs_read_as_success) {
+  simulation sim;
+  sim.root.cancel();
+  auto body = [](context ctx) -> task<result<int>> {
+    retry attempts{ctx};
+    while (auto attempt = co_await attempts.next()) {
+      if (attempt->context.check()) co_return 1;
+    }
+    co_return attempts.failure();
+  };
+  const auto ended = sim.run(body(sim.ctx()));
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code(), errc::cancelled);
+  EXPECT_EQ(ended.error().text("reason"), "cancelled");
+
+  const retry never_asked{sim.ctx()};
+  EXPECT_EQ(never_asked.failure().error().code(), errc::failed);
+  EXPECT_EQ(never_asked.failure().error().number("attempts"), 0);
+  EXPECT_FALSE(never_asked.reason());
+}
+
+// --- Attempts and their contexts.
+
+TEST(retry, each_attempt_has_a_context_of_its_own_that_ends_with_it) {
+  simulation sim;
+  auto body = [](context ctx) -> task<void> {
+    retry attempts{ctx, {.max_retries = 2}};
+    int number = 0;
+    while (auto attempt = co_await attempts.next()) {
+      EXPECT_EQ(attempt->number, number++);
+      EXPECT_FALSE(attempt->context.cancelled());
+      EXPECT_TRUE(attempt->context != ctx);
+      const retry_mark* mark = attempt->context.value(retrying);
+      if (mark == nullptr) {
+        ADD_FAILURE() << "an inner loop cannot know of this one";
+      } else {
+        EXPECT_EQ(mark->attempt, attempt->number);
+      }
+      EXPECT_EQ(attempts.attempts(), number);
+      (void)co_await sleep_for(attempt->context, 1ms);
+    }
+    EXPECT_EQ(ctx.value(retrying), nullptr);
+  };
+  sim.run(body(sim.ctx()));
+}
+
+TEST(retry, an_attempt_that_takes_too_long_is_cancelled_and_the_loop_goes_on) {
+  simulation sim;
+  auto body = [](context ctx) -> task<int> {
+    retry attempts{ctx, {.initial_backoff = 0ns, .max_retries = 2, .attempt_timeout = 5ms}};
+    int late = 0;
+    while (auto attempt = co_await attempts.next()) {
+      const auto slept = co_await sleep_for(attempt->context, 1h);
+      if (!slept && slept.error().code() == errc::deadline_exceeded) ++late;
+    }
+    EXPECT_EQ(attempts.elapsed(), 15ms);
+    co_return late;
+  };
+  EXPECT_EQ(sim.run(body(sim.ctx())), 3);
+}
+
+TEST(retry, an_attempt_that_lasted_resets_the_loop) {
+  simulation sim;
+  auto body = [](context ctx, manual_clock& time) -> task<int> {
+    retry attempts{ctx, {.max_retries = 1, .reset_after = 1min}};
+    int calls = 0;
+    while (auto attempt = co_await attempts.next()) {
+      if (++calls <= 5) time.advance(1min);
+      attempts.failed(error{errc::io, "the connection broke"});
+    }
+    co_return calls;
+  };
+  EXPECT_EQ(sim.run(body(sim.ctx(), sim.time)), 7);
+}
+
+TEST(retry, a_reset_has_no_effect_once_the_loop_was_stopped) {
+  for (const bool drains : {true, false}) {
+    simulation sim;
+    auto body = [](simulation& s, bool drain) -> task<int> {
+      retry attempts{s.ctx()};
+      int calls = 0;
+      while (auto attempt = co_await attempts.next()) {
+        ++calls;
+        if (drain) {
+          s.root.drain();
+        } else {
+          s.root.cancel();
+        }
+        attempts.reset();
+      }
+      attempts.reset();
+      EXPECT_FALSE(co_await attempts.next());
+      co_return calls;
+    };
+    EXPECT_EQ(sim.run(body(sim, drains)), 1);
+  }
+}
+
+TEST(retry, a_server_that_asks_for_time_gets_it_and_a_negative_hint_ends_the_loop) {
+  simulation sim;
+  auto body = [](context ctx) -> task<duration> {
+    retry attempts{ctx, {.initial_backoff = 1ms, .jitter = jitter::none}};
+    int calls = 0;
+    while (auto attempt = co_await attempts.next()) {
+      const duration hint = ++calls == 1 ? duration{500ms} : duration{-1ms};
+      attempts.failed(error{errc::throttled, "slow down"}, retry_verdict::retry_after(hint));
+    }
+    EXPECT_EQ(calls, 2);
+    EXPECT_EQ(attempts.reason(), retry_reason::permanent);
+    co_return attempts.elapsed();
+  };
+  EXPECT_EQ(sim.run(body(sim.ctx())), 500ms);
+}
+
+// cenkalti 159: a hint beyond the total silently turned retries off.
+TEST(retry, a_hint_beyond_the_total_says_that_time_was_the_reason) {
+  simulation sim;
+  auto body = [](context ctx) -> task<std::optional<retry_reason>> {
+    retry attempts{ctx, {.max_backoff = 1h, .max_duration = 1s}};
+    while (auto attempt = co_await attempts.next()) {
+      attempts.failed(error{errc::throttled, "slow down"}, retry_verdict::retry_after(1min));
+    }
+    co_return attempts.reason();
+  };
+  EXPECT_EQ(sim.run(body(sim.ctx())), retry_reason::duration);
+}
+
+TEST(retry, the_failure_tells_reason_attempts_time_and_the_last_errors) {
+  simulation sim;
+  auto body = [](context ctx) -> task<result<void>> {
+    retry_options options = fixed(10ms);
+    options.max_retries = 2;
+    retry attempts{ctx, options};
+    while (auto attempt = co_await attempts.next()) {
+      attempts.failed(error{errc::conflict, "lost a race"}.with("attempt", attempt->number));
+    }
+    EXPECT_EQ(attempts.error_before(0)->number("attempt"), 2);
+    EXPECT_EQ(attempts.error_before(2)->number("attempt"), 0);
+    EXPECT_EQ(attempts.error_before(3), nullptr);
+    co_return attempts.failure();
+  };
+  const auto ended = sim.run(body(sim.ctx()));
+  ASSERT_FALSE(ended);
+  const error& why = ended.error();
+  EXPECT_EQ(why.code(), errc::conflict);
+  EXPECT_EQ(why.text("reason"), "attempts");
+  EXPECT_EQ(why.number("attempts"), 3);
+  EXPECT_EQ(why.number("elapsed"), 20'000'000);
+  ASSERT_NE(why.cause(), nullptr);
+  EXPECT_EQ(why.cause()->number("attempt"), 2);
+  EXPECT_TRUE(why.text("error before"));
+}
+
+// --- As an operation among others.
+
+// vault 14814: timers outlived the loop.
+TEST(retry, a_wait_that_is_abandoned_leaves_nothing_behind) {
+  simulation sim;
+  event closed;
+  auto body = [](context ctx, event& e) -> task<void> {
+    auto until = e.wait({});
+    retry attempts{ctx, {.initial_backoff = 1h, .max_backoff = 1h, .until = until}};
+    EXPECT_TRUE(co_await attempts.next());
+    const auto first = co_await select(attempts.next(), after(1ms));
+    EXPECT_EQ(first.index(), 1U);
+  };
+  sim.run(body(sim.ctx(), closed));
+  EXPECT_EQ(sim.time.next_timer(), time_point::max());
+  closed.set();
+  sim.root.cancel();
+}
+
+TEST(retry, a_wait_that_lost_a_select_goes_on_where_it_was) {
+  simulation sim;
+  auto body = [](context ctx) -> task<int> {
+    retry attempts{ctx, fixed(10ms)};
+    EXPECT_TRUE(co_await attempts.next());
+    int lost = 0;
+    for (;;) {
+      const auto first = co_await select(attempts.next(), after(4ms));
+      if (first.index() == 0) break;
+      ++lost;
+    }
+    EXPECT_EQ(attempts.elapsed(), 10ms);
+    EXPECT_EQ(attempts.attempts(), 2);
+    co_return lost;
+  };
+  EXPECT_EQ(sim.run(body(sim.ctx())), 2);
+}
+
+TEST(retry, a_select_may_contain_what_the_loop_watches_by_itself) {
+  simulation sim;
+  event closed;
+  auto setter = beside(sim.loop, [&]() -> task<void> {
+    (void)co_await after(5ms);
+    closed.set();
+  });
+  auto body = [](context ctx, event& e) -> task<void> {
+    auto until = e.wait({});
+    retry attempts{ctx, {.until = until}};
+    EXPECT_TRUE(co_await attempts.next());
+    (void)co_await select(attempts.next(), e.wait(ctx), until_draining(ctx), after(1h));
+    EXPECT_FALSE(co_await attempts.next());
+    EXPECT_EQ(attempts.reason(), retry_reason::until);
+    EXPECT_EQ(attempts.elapsed(), 5ms);
+  };
+  sim.run(body(sim.ctx(), closed));
+}
+
+TEST(retry, loops_without_a_seed_do_not_wait_in_step) {
+  simulation a;
+  simulation b;
+  EXPECT_NE(waits_of(a.fail_always({.max_retries = 5})),
+            waits_of(b.fail_always({.max_retries = 5})));
+}
+
+}  // namespace
+}  // namespace weir
