@@ -4,6 +4,7 @@
 
 #include <weir/context/context.hpp>
 #include <weir/context/on_cancel.hpp>
+#include <weir/context/select.hpp>
 #include <weir/context/sleep.hpp>
 #include <weir/context/wait.hpp>
 
@@ -213,6 +214,45 @@ WEIR_MODEL(the_last_handle_may_go_while_the_tree_is_cancelled) {
   std::optional<context_source> child{std::in_place, parent.get()};
   context copy = child->get();
   model::threads([&] { child.reset(); }, [&] { copy = {}; }, [&] { parent.cancel(); });
+}
+
+/// A select locks all that it waits for, and a cancel locks its way down the tree.
+WEIR_MODEL(a_select_over_a_family_of_contexts_does_not_lock_out_a_cancel, .timeouts = 0) {
+  context_source parent;
+  const context_source child{parent.get()};
+  const context_source sibling{parent.get()};
+  model::threads(
+      [&] {
+        const auto first = wait(select(until_cancelled(child.get()), until_draining(parent.get())));
+        model::check(first.index() == 0 ? child.get().cancelled() : parent.get().draining(),
+                     "the case that won is true");
+      },
+      [&] {
+        static_cast<void>(wait(select(until_cancelled(parent.get()), sleep_for(child.get(), 1h),
+                                      until_cancelled(sibling.get()))));
+        model::check(parent.get().cancelled(), "it waited for the cancel");
+      },
+      [&] {
+        parent.drain();
+        parent.cancel();
+      });
+}
+
+/// Two waits under one context, and another context that ends one of them.
+WEIR_MODEL(contexts_of_two_cases_end_the_case_they_bound, .timeouts = 0) {
+  context_source left;
+  context_source right;
+  std::size_t which = 9;
+  model::threads(
+      [&] {
+        const auto ended = wait(select(sleep_for(left.get(), 1h), sleep_for(right.get(), 1h)));
+        which = ended.index();
+        model::check(which == 0 ? left.get().cancelled() : right.get().cancelled(),
+                     "the case whose context ended");
+      },
+      [&] { left.cancel(); }, [&] { right.cancel(); });
+  model::sometimes(which == 0, "the left one was first");
+  model::sometimes(which == 1, "the right one was first");
 }
 
 }  // namespace

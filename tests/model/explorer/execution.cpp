@@ -135,10 +135,12 @@ void execution::deadlock() noexcept {
   for (unsigned thread = 0; thread < count_; ++thread) {
     const model_thread& of = threads_[thread];
     if (of.done || used >= static_cast<int>(sizeof text)) continue;
-    if (of.doing != op::join) where = of.where;
+    if (of.doing == op::join) continue;  // it waits for one of the others
+    where = of.where;
+    const char* object = name_of(of.doing, of.object);
     used += std::snprintf(text + used, sizeof text - static_cast<std::size_t>(used),
-                          " T%u is in %s %s (%s:%u);", thread, name_of(of.doing),
-                          name_of(of.doing, of.object), file_name(of.where.file_name()),
+                          " T%u is in %s%s%s (%s:%u);", thread, object, *object == '\0' ? "" : ".",
+                          name_of(of.doing), file_name(of.where.file_name()),
                           static_cast<unsigned>(of.where.line()));
   }
   fail(text, where);
@@ -248,7 +250,8 @@ void execution::reschedule(turn why) noexcept {
   }
   const unsigned surprises = (timed_ | spurious_) & ~ready_;
   const bool nobody_else = n == 0;
-  if (surprises != 0) {
+  // A limit of zero holds for random schedules too, which have no budgets otherwise.
+  if (surprises != 0 && (nobody_else || limits_.timeouts > 0)) {
     for (unsigned thread = 0; thread < count_; ++thread) {
       if ((surprises & timed_ & bit(thread)) == 0) continue;
       add(thread, candidate::how::timeout, !nobody_else, timeouts_left_);
@@ -256,7 +259,8 @@ void execution::reschedule(turn why) noexcept {
   }
   if (gives_way) add(me, candidate::how::run, n != 0, preemptions_left_);
   if (n == 0) deadlock();
-  for (unsigned thread = 0; surprises != 0 && thread < count_; ++thread) {
+  const bool spurious = surprises != 0 && limits_.spurious > 0;
+  for (unsigned thread = 0; spurious && thread < count_; ++thread) {
     if ((surprises & spurious_ & bit(thread)) == 0) continue;
     add(thread, candidate::how::spurious, true, spurious_left_);
   }
@@ -340,7 +344,7 @@ void execution::advance(duration by) noexcept {
 }
 
 bool execution::weak_failure() noexcept {
-  if (!active_) return false;
+  if (!active_ || limits_.weak_failures == 0) return false;
   question q;
   q.signature = signature();
   q.allowed = weak_left_ > 0 ? 3 : 1;

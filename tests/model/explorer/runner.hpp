@@ -26,7 +26,7 @@ struct outcome {
   std::uint64_t seed = 0;
   std::uint64_t executions = 0;
   unsigned points = 0;  // most scheduling points in one execution
-  double seconds = 0;
+  double seconds = 0;   // of processor time: others may be using the machine
 };
 
 /// Runs a model under every schedule within the bounds, from no preemption upwards, so that a bug

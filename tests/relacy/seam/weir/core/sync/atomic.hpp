@@ -9,10 +9,10 @@
 
 // The parts of relacy/relacy.hpp, without the macros with which that replaces `new`, `delete`,
 // `malloc` and the memory orders in everything that is included after it.
-#include <relacy/base.hpp>
 #include <relacy/atomic.hpp>
 #include <relacy/atomic_fence.hpp>
 #include <relacy/backoff.hpp>
+#include <relacy/base.hpp>
 #include <relacy/context.hpp>
 #include <relacy/context_base_impl.hpp>
 #include <relacy/dyn_thread.hpp>
