@@ -23,13 +23,12 @@ class deferred_call : public list_hook {
  public:
   enum class state : std::uint8_t { listed, running, done };
 
-  deferred_call(stopper_gate& gate, const char* called, std::source_location made) noexcept
-      : home(gate), name(called), site(made) {}
+  deferred_call(const char* called, std::source_location made) noexcept
+      : name(called), site(made) {}
   virtual ~deferred_call() = default;
 
   virtual result<void> run(const context& ctx) = 0;
 
-  const gate_reference home;
   const char* const name;
   const std::source_location site;
 
@@ -51,8 +50,8 @@ template <deferrable F>
 class deferred_function final : public deferred_call {
  public:
   template <class G>
-  deferred_function(stopper_gate& gate, const char* called, std::source_location made, G&& fn)
-      : deferred_call(gate, called, made), fn_(std::forward<G>(fn)) {}
+  deferred_function(const char* called, std::source_location made, G&& fn)
+      : deferred_call(called, made), fn_(std::forward<G>(fn)) {}
 
   result<void> run(const context& ctx) override {
     if constexpr (std::is_void_v<decltype(call_with_context(fn_, ctx))>) {

@@ -20,6 +20,7 @@ class stopper_gate {
 
   [[nodiscard]] executor& where() const noexcept { return where_; }
   [[nodiscard]] executor& blocking() const noexcept { return blocking_; }
+  [[nodiscard]] clock& time() const noexcept { return time_; }
 
   /// What its tasks' contexts descend from: `finishing` drains when a stop begins, `leaving` is a
   /// child of it that is cancelled then.
@@ -31,7 +32,7 @@ class stopper_gate {
 
   /// False: refused, for a stop has begun.
   [[nodiscard]] bool enter(live_task& task) noexcept {
-    task.since = where_.time().now();
+    task.since = time_.now();
     return live_.enter(task, this_thread_shard());
   }
 
@@ -43,7 +44,7 @@ class stopper_gate {
   [[nodiscard]] const live_tasks& live() const noexcept { return live_; }
 
   /// Why `enter` said no.
-  [[nodiscard]] error refusal(const char* task) const noexcept;
+  [[nodiscard]] error refusal(const char* task) const;
 
   /// Gives what a task threw, and nobody will ask for, to the policy.
   void unhandled(const char* task, std::source_location site, std::exception_ptr thrown) noexcept;
@@ -72,6 +73,7 @@ class stopper_gate {
   void last_has_left() noexcept;
 
   executor& where_;
+  clock& time_;
   executor& blocking_;
   void (*free_)(stopper_gate&) noexcept;
   // relaxed increments: whoever adds one holds one already; the decrements are seq_cst.

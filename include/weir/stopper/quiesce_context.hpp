@@ -18,7 +18,8 @@ namespace weir {
 /// Thread safety: `cancel` and copies of `get()` from any thread. Cost: allocates twice.
 class quiesce_context {
  public:
-  quiesce_context() noexcept = default;
+  /// None.
+  quiesce_context() noexcept;
   /// `finish`: drains and is cancelled as the stopper's tasks are. `cancel`: cancelled as soon as
   /// the stop begins.
   quiesce_context(core::stopper_gate& gate, const context& parent, quiesce_action action);

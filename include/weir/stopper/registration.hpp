@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <weir/stopper/gate.hpp>
+
 namespace weir {
 
 namespace core {
@@ -23,11 +25,14 @@ class deferred_call;
 class [[nodiscard]] registration {
  public:
   registration() noexcept = default;
-  explicit registration(core::deferred_call* adopted) noexcept : call_(adopted) {}
-  registration(registration&& other) noexcept : call_(std::exchange(other.call_, nullptr)) {}
+  registration(core::stopper_gate& home, core::deferred_call& adopted) noexcept
+      : home_(home), call_(&adopted) {}
+  registration(registration&& other) noexcept
+      : home_(std::move(other.home_)), call_(std::exchange(other.call_, nullptr)) {}
   registration& operator=(registration&& other) noexcept {
     if (this != &other) {
       cancel();
+      home_ = std::move(other.home_);
       call_ = std::exchange(other.call_, nullptr);
     }
     return *this;
@@ -44,6 +49,7 @@ class [[nodiscard]] registration {
   void keep() noexcept;
 
  private:
+  core::gate_reference home_;
   core::deferred_call* call_ = nullptr;
 };
 

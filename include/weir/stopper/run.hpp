@@ -68,7 +68,7 @@ task<run_result<F>> run_coroutine(gate_reference held, const char* name, std::so
   if (!counted.entered()) co_return std::unexpected(gate.refusal(name));
   if constexpr (std::is_void_v<spawned_value<F>>) {
     co_await call_with_context(fn, gate.finishing());
-    co_return {};
+    co_return run_result<F>{};
   } else {
     co_return co_await call_with_context(fn, gate.finishing());
   }
@@ -80,7 +80,7 @@ result<tracked_parts> prepare(stopper_gate& gate, const context* ctx, const spaw
                               units quota);
 
 /// As a stopper says it: that it takes no more work of this kind.
-error quota_failure(error why) noexcept;
+error quota_failure(error why);
 
 template <class F>
 using spawn_result = result<task_handle<spawned_value<std::decay_t<F>>>>;

@@ -31,6 +31,7 @@ static_assert(std::is_trivially_destructible_v<signal_options>);
 /// Requires: one at a time in a process (asserted); the stopper outlives it, on real time
 /// (asserted). Guarantees: the destructor brings the previous dispositions back and joins the
 /// thread; a stop that is under way goes on for whoever waits for it. Works as process 1.
+/// The eventfd, one per process, stays open: a handler may still be about to write to it.
 /// Blocks: the destructor, for one step of the thread. Thread safety: one owner.
 /// Throws: std::system_error if the eventfd or the thread cannot be had.
 ///

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <weir/context/wait.hpp>
 #include <weir/runtime/run_loop.hpp>
 #include <weir/runtime/runtime.hpp>
 #include <weir/stopper/deferred_call.hpp>
@@ -153,7 +154,7 @@ class stopper {
   registration defer(const char* name, F&& fn,
                      std::source_location site = std::source_location::current()) {
     return add_closer(
-        *new core::deferred_function<std::decay_t<F>>{*gate_, name, site, std::forward<F>(fn)});
+        *new core::deferred_function<std::decay_t<F>>{name, site, std::forward<F>(fn)});
   }
 
   /// Calls `fn` once when the stop begins, before anybody waits, in the order of registration, on
@@ -161,8 +162,8 @@ class stopper {
   template <class F>
     requires core::deferrable<std::decay_t<F>>
   registration on_quiesce(F&& fn, std::source_location site = std::source_location::current()) {
-    return add_quiesce_call(*new core::deferred_function<std::decay_t<F>>{
-        *gate_, "on_quiesce", site, std::forward<F>(fn)});
+    return add_quiesce_call(
+        *new core::deferred_function<std::decay_t<F>>{"on_quiesce", site, std::forward<F>(fn)});
   }
 
   /// A child of `ctx` that is cancelled as soon as the stop begins.

@@ -36,7 +36,8 @@ using spawned_value = typename value_of_call<called<F>>::type;
 struct tracked_parts {
   context bound;
   units quota;
-  quiesce_context link;  // empty if `bound` is the stopper's own
+  quiesce_context link;  // empty if `bound` descends from the stopper's own
+  quiesce_action on_quiesce = quiesce_action::finish;
 };
 
 /// What all records of spawned tasks share.

@@ -1,0 +1,152 @@
+#include <algorithm>
+#include <utility>
+
+#include "stopper/stopper_core.hpp"
+
+namespace weir::core {
+
+time_point stopper_core::advance() noexcept {
+  for (;;) {
+    const time_point now = time().now();
+    time_point next = time_point::max();
+    step due = step::rest;
+    bool here = false;
+    {
+      lock_guard guard{mutex_};
+      due = decide(now, next);
+      here = closes_here_;
+    }
+    switch (due) {
+      case step::rest:
+        return next;
+      case step::again:
+        break;
+      case step::cancel:
+        log(log_level::info, "cancels its tasks");
+        finishing_.cancel(error{errc::cancelled, "the stopper is stopping"}, site_);
+        break;
+      case step::close:
+        log(log_level::info, "runs its closers");
+        retain();  // until run_closers has returned
+        if (here) {
+          run_closers();
+        } else {
+          blocking().execute(closing_);
+        }
+        break;
+      case step::finish:
+        finish();
+        break;
+      case step::heartbeat:
+        beat(now);
+        break;
+    }
+  }
+}
+
+stopper_core::step stopper_core::decide(time_point now, time_point& next) noexcept {
+  const step due = decide_phase(now, next);
+  if (due != step::rest || phase_ == phase::stopped || finishing_up_) return due;
+  if (now >= next_beat_) {
+    next_beat_ = saturating_add(now, options_.heartbeat);
+    return step::heartbeat;
+  }
+  next = std::min(next, next_beat_);
+  return step::rest;
+}
+
+stopper_core::step stopper_core::decide_phase(time_point now, time_point& next) noexcept {
+  switch (phase_) {
+    case phase::running:
+    case phase::stopped:
+      break;
+    case phase::draining:
+      if (!stopping_) break;
+      if (drained_ && told_) return enter_closing(now);
+      if (now >= drain_until_) return enter_cancelling(now);
+      next = drain_until_;
+      break;
+    case phase::cancelling:
+      if ((drained_ && told_) || now >= cancel_until_) return enter_closing(now);
+      next = cancel_until_;
+      break;
+    case phase::closing:
+      if (finishing_up_) break;
+      if ((closers_ran_ && drained_) || now >= close_until_) {
+        finishing_up_ = true;
+        return step::finish;
+      }
+      next = close_until_;
+      break;
+  }
+  return step::rest;
+}
+
+stopper_core::step stopper_core::enter_cancelling(time_point now) noexcept {
+  phase_ = phase::cancelling;
+  cancelled_ = now;
+  at_cancel_ = live_.count();
+  const bool asked_for = request_.budgets->drain <= duration::zero();
+  hurried_ = at_cancel_ > 0 && !asked_for;
+  return step::cancel;
+}
+
+stopper_core::step stopper_core::enter_closing(time_point now) noexcept {
+  phase_ = phase::closing;
+  closing_at_ = now;
+  closers_ran_ = closers_.empty();
+  return closers_ran_ ? step::again : step::close;
+}
+
+void stopper_core::finish() noexcept {
+  report_ = make_report();
+  log(log_level::info, "has stopped");
+  // Whoever is woken below may destroy the stopper and its runtime: everything else comes first.
+  finishing_.cancel(error{errc::cancelled, "the stopper has stopped"}, site_);
+  {
+    news out;
+    lock_guard guard{mutex_};
+    phase_ = phase::stopped;
+    changed(out);
+  }
+  stopped_.set();
+}
+
+void stopper_core::beat(time_point now) noexcept {
+  const std::string line = beat_line(now);
+  log_sink& sink = options_.heartbeat_sink != nullptr ? *options_.heartbeat_sink : stderr_log();
+  sink.write(log_level::info, line);
+}
+
+std::string stopper_core::beat_line(time_point now) {
+  const std::size_t left = live_.count();
+  const auto oldest = live_.oldest(1);
+  phase at = phase::running;
+  time_point until = time_point::max();
+  const char* closer = nullptr;
+  {
+    lock_guard guard{mutex_};
+    at = phase_;
+    until = at == phase::draining     ? drain_until_
+            : at == phase::cancelling ? cancel_until_
+                                      : close_until_;
+    closer_note* last = notes_.back();
+    if (at == phase::closing && last != nullptr &&
+        last->state == shutdown_report::closer_state::running) {
+      closer = last->name;
+    }
+  }
+  std::string line = "stopper '" + std::string{options_.name} + "' is " + core::name_of(at) + ": " +
+                     std::to_string(left) + " left";
+  if (!oldest.empty()) {
+    line +=
+        ", the oldest '" + std::string{oldest[0].name} + "' for " + to_text(now - oldest[0].since);
+  }
+  if (closer != nullptr) line += ", in closer '" + std::string{closer} + "'";
+  if (until != time_point::max()) {
+    line += ", budget left " + to_text(std::max(until - now, duration::zero()));
+  }
+  return line;
+}
+
+}  // namespace weir::core

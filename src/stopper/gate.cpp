@@ -1,0 +1,53 @@
+#include <memory>
+
+#include "stopper/stopper_core.hpp"
+
+namespace weir::core {
+namespace {
+
+constexpr char gate_key = 0;
+
+atomic<std::uint32_t> threads_seen{0};
+
+}  // namespace
+
+stopper_gate::stopper_gate(executor& where, executor& blocking,
+                           void (*free)(stopper_gate&) noexcept)
+    : finishing_(where.time()),
+      leaving_(finishing_.get()),
+      where_(where),
+      time_(where.time()),
+      blocking_(blocking),
+      free_(free) {
+  // Nobody else has the context yet. The value owns nothing: it only says whose context this is.
+  context_state& root = *finishing_.get().state();
+  root.key = &gate_key;
+  root.value = std::shared_ptr<const void>{std::shared_ptr<void>{}, this};
+}
+
+bool stopper_gate::covers(const context& ctx) const noexcept {
+  const context_state* state = ctx.state();
+  return state != nullptr && state->find(&gate_key) == this;
+}
+
+error stopper_gate::refusal(const char* task) const {
+  const auto& core = static_cast<const stopper_core&>(*this);
+  return error{errc::unavailable, "the stopper is stopping and takes no more work"}
+      .with("task", std::string{task})
+      .with("stopper", std::string{core.options().name});
+}
+
+void stopper_gate::unhandled(const char* task, std::source_location site,
+                             std::exception_ptr thrown) noexcept {
+  static_cast<stopper_core*>(this)->unhandled(task, site, std::move(thrown));
+}
+
+std::uint32_t stopper_gate::next_shard() noexcept {
+  return threads_seen.fetch_add(1) % live_tasks::shard_count + 1;  // 0: not asked for yet
+}
+
+void stopper_gate::last_has_left() noexcept {
+  static_cast<stopper_core*>(this)->last_has_left();
+}
+
+}  // namespace weir::core

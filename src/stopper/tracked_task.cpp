@@ -1,0 +1,120 @@
+#include <weir/core/sync/thread.hpp>
+#include <weir/stopper/permit.hpp>
+#include <weir/stopper/run.hpp>
+#include <weir/stopper/tracked_task.hpp>
+
+namespace weir {
+namespace core {
+
+tracked_record::tracked_record(stopper_gate& gate, core::executor& where, const char* called_,
+                               std::source_location made, tracked_parts parts) noexcept
+    : task_record(where),
+      gate_(gate),
+      live_(called_, made),
+      quota_(std::move(parts.quota)),
+      link_(std::move(parts.link)) {
+  name = called_;
+  site = made;
+  ctx = std::move(parts.bound);
+  live_.flow = this;
+  live_.cancelled_early = parts.on_quiesce == quiesce_action::cancel;
+}
+
+void tracked_record::let_go() noexcept {
+  forget_context();
+  ctx = context{};
+  link_ = quiesce_context{};
+  quota_.release();
+}
+
+std::uintptr_t running_thread() noexcept {
+  return this_thread_id();
+}
+
+counted_scope::counted_scope(stopper_gate& gate, const char* name, std::source_location site,
+                             std::uintptr_t thread) noexcept
+    : gate_(gate), live_(name, site), entered_([&] {
+        live_.flow = task_record::current();
+        live_.thread = thread;
+        return gate_.enter(live_);
+      }()) {}
+
+error quota_failure(error why) {
+  if (why.code() != errc::closed) return why;
+  return error{errc::unavailable, "the quota is closed"}.caused_by(std::move(why));
+}
+
+namespace {
+
+/// Units that are there now, in the semaphore's own words if not. A wait of no length.
+result<units> take_quota(const spawn_options& options) WEIR_NO_THREAD_SAFETY_ANALYSIS {
+  semaphore& quota = *options.quota;
+  acquire_operation attempt{quota, nullptr, options.units};
+  bool settled = false;
+  {
+    wake_list wakes;
+    lock_guard guard{attempt.guard()};
+    settled = attempt.try_locked(wakes);
+  }
+  if (settled) {
+    auto taken = attempt.take();
+    if (!taken) return std::unexpected(quota_failure(std::move(taken).error()));
+    return taken;
+  }
+  return std::unexpected(
+      error{errc::throttled, "the quota is used up: try later, or wait with spawn_when_free"}
+          .with("wanted", options.units)
+          .with("available", quota.available())
+          .with("total", quota.total()));
+}
+
+}  // namespace
+
+result<tracked_parts> prepare(stopper_gate& gate, const context* ctx,
+                              const spawn_options& options) {
+  units quota;
+  if (options.quota != nullptr) {
+    auto taken = take_quota(options);
+    if (!taken) return std::unexpected(std::move(taken).error());
+    quota = *std::move(taken);
+  }
+  return prepare(gate, ctx, options, std::move(quota));
+}
+
+result<tracked_parts> prepare(stopper_gate& gate, const context* ctx, const spawn_options& options,
+                              units quota) {
+  tracked_parts parts;
+  parts.quota = std::move(quota);
+  parts.on_quiesce = options.on_quiesce;
+  const bool early = options.on_quiesce == quiesce_action::cancel;
+  if (ctx == nullptr) {
+    parts.bound = early ? gate.leaving() : gate.finishing();
+    return parts;
+  }
+  if (auto alive = ctx->check(); !alive) return std::unexpected(std::move(alive).error());
+  if (gate.covers(*ctx) && !early) {
+    parts.bound = *ctx;
+    return parts;
+  }
+  parts.link = quiesce_context{gate, *ctx, options.on_quiesce};
+  parts.bound = parts.link.get();
+  return parts;
+}
+
+}  // namespace core
+
+permit::held* permit::enter(core::stopper_gate& gate, const char* name, std::source_location site) {
+  auto* made = new held{.gate = gate, .live = core::live_task{name, site}};
+  if (gate.enter(made->live)) return made;
+  delete made;
+  return nullptr;
+}
+
+void permit::release() noexcept {
+  held* mine = std::exchange(held_, nullptr);
+  if (mine == nullptr) return;
+  mine->gate.leave(mine->live);
+  delete mine;
+}
+
+}  // namespace weir
