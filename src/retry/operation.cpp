@@ -26,6 +26,12 @@ retry_operation::retry_operation(retry& owner) noexcept
                              }),
       owner_(owner) {}
 
+/// None: it is the loop that tells how its context ended. Not inline, since g++ would follow the
+/// null into code that a wait without a context never reaches, and warn.
+core::context_state* retry_operation::bound() noexcept {
+  return nullptr;
+}
+
 void retry_operation::bind(core::timer_service* timers, clock&) noexcept {
   unwatch();  // of an earlier wait that another case of its select won
   // The loop's own clock, also where a context that never ends leaves the choice to the waiter.

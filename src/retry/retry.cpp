@@ -81,21 +81,30 @@ void retry::start_over(time_point now) noexcept {
   waiting_ = false;
 }
 
+/// By something that no reset undoes.
+bool retry::stopped() const noexcept {
+  if (reason_ == retry_reason::invalid || until_ready_ || !context_.check()) return true;
+  return context_.draining() && options_.while_draining == while_draining::stop;
+}
+
 void retry::reset() noexcept {
-  if (reason_ == retry_reason::invalid || until_ready_ || !context_.check()) return;
-  if (context_.draining() && options_.while_draining == while_draining::stop) return;
+  if (stopped()) return;
   start_over(clock_.now());
   immediate_ = began_;
 }
 
-void retry::succeeded() noexcept {
-  if (!reason_) reason_ = retry_reason::succeeded;
+void retry::switch_to(const retry_options& options) noexcept {
+  if (stopped()) return;
+  options_ = options;
+  backoff_ = weir::backoff{options, options.seed ? *options.seed : backoff_.seed()};
+  reset();
+  if (!options_.check()) reason_ = retry_reason::invalid;
 }
 
 void retry::failed(error why, retry_verdict verdict) noexcept {
   last_errors_[errors_++ % kept_errors] = std::move(why);
   hint_ = verdict.hint();
-  if (!verdict.again() && !reason_) reason_ = retry_reason::permanent;
+  if (!verdict.again()) end(retry_reason::permanent);
 }
 
 duration retry::elapsed() const noexcept {

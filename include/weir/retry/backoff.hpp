@@ -29,6 +29,8 @@ class backoff {
   /// Starts over, with the same seed.
   void reset() noexcept;
 
+  [[nodiscard]] std::uint64_t seed() const noexcept { return seed_; }
+
  private:
   double uniform(double low, double high) noexcept;
 

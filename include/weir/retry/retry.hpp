@@ -89,7 +89,7 @@ class retry {
   retry_operation next() noexcept;
 
   /// The attempt succeeded. Nobody needs to call it who leaves the loop then.
-  void succeeded() noexcept;
+  void succeeded() noexcept { end(retry_reason::succeeded); }
 
   /// The attempt failed, and what that means. The last errors are kept for failure().
   void failed(error why, retry_verdict verdict = retry_verdict::retry()) noexcept;
@@ -97,6 +97,14 @@ class retry {
   /// Makes the next attempt immediate, and counts attempts, waits and duration from now. No effect
   /// once the context is cancelled or drains, or `until` ended the loop.
   void reset() noexcept;
+
+  /// Goes on with other options, and as after a reset. No effect where that has none.
+  void switch_to(const retry_options& options) noexcept;
+
+  /// Ends the loop for a reason of the caller's. The first reason counts.
+  void end(retry_reason why) noexcept {
+    if (!reason_) reason_ = why;
+  }
 
   /// Attempts begun, since the last reset.
   [[nodiscard]] int attempts() const noexcept { return attempts_; }
@@ -127,6 +135,7 @@ class retry {
   [[nodiscard]] errc code_of_end() const noexcept;
   void begin_attempt(time_point now) noexcept;
   void end_attempt() noexcept;
+  [[nodiscard]] bool stopped() const noexcept;
   void start_over(time_point now) noexcept;
 
   context context_;
@@ -165,7 +174,7 @@ class [[nodiscard]] retry_operation : private core::timer_node, private core::co
   retry_operation& operator=(const retry_operation&) = delete;
   ~retry_operation() { unwatch(); }
 
-  core::context_state* bound() noexcept { return nullptr; }  // the loop tells how the context ended
+  core::context_state* bound() noexcept;
   core::mutex& guard() noexcept { return timers_ != nullptr ? timers_->guard() : own_guard_; }
   [[nodiscard]] static guard_rank rank() noexcept { return timers_rank; }
   bool try_locked(core::wake_list&) noexcept { return ready_; }
