@@ -3,6 +3,7 @@
 
 #include <weir/context/state.hpp>
 #include <weir/core/assert.hpp>
+#include <weir/core/executor.hpp>
 #include <weir/core/sync/thread.hpp>
 
 namespace weir::core {
@@ -28,10 +29,14 @@ context_state::deadline_timer::deadline_timer(context_state& owner) noexcept
         context_state& expired = static_cast<deadline_timer&>(self).state;
         bool due = false;
         {
+          wake_list wakes;
           lock_guard guard{expired.mutex_};
-          expired.timers_ = nullptr;
-          // A service that shuts down expires its timers early: then somebody else arms it again.
+          const timer_service& gone = *std::exchange(expired.timers_, nullptr);
           due = expired.clock_->now() >= expired.deadline_;
+          // A service that shuts down expires its timers early: others may still wait for it.
+          if (!due && !expired.cancelled() && expired.handles_.load() != 0) {
+            expired.hand_over_deadline(expired, gone, wakes);
+          }
         }
         if (due) expired.expire();
         expired.unpin();
@@ -245,10 +250,45 @@ void context_state::arm_deadline(timer_service& timers) noexcept {
   wake_list wakes;
   lock_guard guard{owner->mutex_};
   if (owner->timers_ != nullptr || owner->cancelled()) return;
-  owner->timers_ = &timers;
-  owner->pin();  // until expired or disarmed
-  lock_guard timers_guard{timers.guard()};
-  timers.arm(owner->timer_, owner->deadline_, wakes);
+  owner->arm_locked(timers, wakes);
+}
+
+void context_state::arm_locked(timer_service& timers, wake_list& wakes) noexcept {
+  timers_ = &timers;
+  pin();  // until expired or disarmed
+  lock_guard guard{timers.guard()};
+  timers.arm(timer_, deadline_, wakes);
+}
+
+/// Arms the deadline of `owner` for somebody who waits here or below, on an executor that is still
+/// there: its own loop knows nothing of this deadline, because it was armed elsewhere.
+bool context_state::hand_over_deadline(context_state& owner, const timer_service& gone,
+                                       wake_list& wakes) noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
+  const auto elsewhere = [&](const wait_node* node) noexcept -> timer_service* {
+    executor* where = node->who()->resumes_on();
+    if (where == nullptr) return nullptr;  // a thread watches the clock by itself
+    timer_service& timers = where->timers();
+    return &timers != &gone ? &timers : nullptr;
+  };
+  timer_service* found = nullptr;
+  for (auto* one = registrations_.front(); one != nullptr; one = registrations_.next(*one)) {
+    if (found == nullptr) found = elsewhere(one);
+  }
+  for (auto* list : {&drain_waiters_, &cancel_waiters_}) {
+    for (auto* one = list->front(); one != nullptr; one = list->next(*one)) {
+      if (found == nullptr) found = elsewhere(one);
+    }
+  }
+  if (found != nullptr) {
+    owner.arm_locked(*found, wakes);
+    return true;
+  }
+  for (context_state* child = children_.front(); child != nullptr; child = children_.next(*child)) {
+    if (child->deadline_owner_ != &owner) continue;  // it, and all below it, end earlier
+    lock_guard guard{child->mutex_};
+    if (child->hand_over_deadline(owner, gone, wakes)) return true;
+  }
+  return false;
 }
 
 bool context_state::disarm_locked() noexcept {

@@ -24,7 +24,9 @@ task_record::record_work::record_work(task_record& owner) noexcept
     : core::work([](core::work& self) noexcept { static_cast<record_work&>(self).record.run(); }),
       record(owner) {}
 
-task_record::task_record(core::executor& where) noexcept : executor_(&where) {}
+task_record::task_record(core::executor& where) noexcept : executor_(&where) {
+  waiter_.resume_on(where);
+}
 
 task_record::~task_record() {
   forget_context();

@@ -134,7 +134,10 @@ class context_state : public list_hook {
   void raise_locked(context_level level, const context_state& cause_owner,
                     struct raise_pass& pass) noexcept;
   void run_callbacks() noexcept;
+  void arm_locked(timer_service& timers, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   bool disarm_locked() noexcept WEIR_REQUIRES(mutex_);
+  bool hand_over_deadline(context_state& owner, const timer_service& gone,
+                          wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   void detach_from_parent() noexcept;
 
   struct deadline_timer : timer_node, wakeable {

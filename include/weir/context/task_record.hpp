@@ -35,7 +35,12 @@ class task_record {
   [[nodiscard]] core::executor& executor() const noexcept { return *executor_; }
   /// Where it resumes from now on. Requires: called by the flow itself, right before it suspends
   /// and schedules itself.
-  void move_to(core::executor& where) noexcept { executor_ = &where; }
+  void move_to(core::executor& where) noexcept {
+    if (&where == executor_) return;
+    forget_context();  // its deadline may be armed for the executor that is left
+    executor_ = &where;
+    waiter_.resume_on(where);
+  }
 
   [[nodiscard]] core::waiter& waiter() noexcept { return waiter_; }
 

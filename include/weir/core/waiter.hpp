@@ -9,6 +9,8 @@
 
 namespace weir::core {
 
+class executor;
+
 /// Problem: a grant, a cancellation and a timeout race for one thread or coroutine that waits,
 /// maybe on several things at once. Exactly one may win, and the losers must not touch it.
 ///
@@ -41,6 +43,10 @@ class waiter : public wakeable {
 
   [[nodiscard]] bool armed() const noexcept { return state_.load() == queued; }
 
+  /// Where the one who waits is resumed; null for a thread. Set while it is in no queue.
+  void resume_on(executor& where) noexcept { resumes_on_ = &where; }
+  [[nodiscard]] executor* resumes_on() const noexcept { return resumes_on_; }
+
   /// Which case won. Requires: claimed.
   [[nodiscard]] std::uint32_t claimed_index() const noexcept {
     return state_.load() >> index_shift;
@@ -50,6 +56,7 @@ class waiter : public wakeable {
   enum : std::uint32_t { idle = 0, queued = 1, claimed = 2, index_shift = 2 };
 
   atomic<std::uint32_t> state_{idle};
+  executor* resumes_on_ = nullptr;
 };
 
 /// A place in a primitive's queue: who waits, and as which of its cases. Guarded by the primitive's
