@@ -70,6 +70,13 @@ concept watching_operation = operation<O> && requires(O& op) {
   { op.watched() } noexcept -> std::same_as<core::context_state*>;
 };
 
+/// An operation that says, without its lock, whether it is worth a try before a coroutine prepares
+/// to suspend. It may be wrong: a yes in vain costs one lock, a no costs that preparation.
+template <class O>
+concept hinting_operation = operation<O> && requires(const O& op) {
+  { op.likely_ready() } noexcept -> std::same_as<bool>;
+};
+
 /// An operation that can say more about a wait which its context ended: the figures of a pool, say.
 template <class O>
 concept explaining_operation = operation<O> && requires(O& op, error why) {
@@ -93,6 +100,14 @@ enum class wait_state : std::uint8_t { committed, suspended, ended };
 
 inline bool ended(const context_state* bound) noexcept {
   return bound != nullptr && bound->cancelled();
+}
+
+/// Commits without waiting, if that can be done now. Not inlined for the reason below.
+template <operation O>
+[[gnu::noinline]] bool commit_now(O& op) noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
+  wake_list wakes;
+  lock_guard guard{op.guard()};
+  return op.try_locked(wakes);
 }
 
 /// Starts the wait of a coroutine for one operation. Once it says `suspended`, the coroutine may be
@@ -153,9 +168,17 @@ class operation_awaiter {
   operation_awaiter& operator=(const operation_awaiter&) = delete;
 
   bool await_ready() noexcept {
-    if (!ended(op_.bound())) return false;
-    state_ = wait_state::ended;
-    return true;
+    if (ended(op_.bound())) {
+      state_ = wait_state::ended;
+      return true;
+    }
+    if constexpr (hinting_operation<O>) {
+      if (op_.likely_ready() && commit_now(op_)) {
+        state_ = wait_state::committed;
+        return true;
+      }
+    }
+    return false;
   }
 
   template <awaiting_promise P>

@@ -71,10 +71,20 @@ class [[nodiscard]] select_operation {
   core::select_wait wait_{cases_, registrations_};
 };
 
+namespace core {
+
+/// A temporary that holds what g++ 12 would destroy twice inside a co_await operand.
+template <class O>
+concept must_be_named = !std::is_lvalue_reference_v<O> && requires { requires O::must_be_named; };
+
+}  // namespace core
+
 /// Waits for whichever of the operations is ready first.
 template <class... O>
   requires(operation<std::remove_reference_t<O>> && ...)
 [[nodiscard]] select_operation<std::remove_reference_t<O>...> select(O&&... ops) noexcept {
+  static_assert(!(core::must_be_named<O> || ...),
+                "g++ 12 would destroy an aggregate twice: name the send, then select with it");
   return select_operation<std::remove_reference_t<O>...>{ops...};
 }
 

@@ -147,6 +147,7 @@ class [[nodiscard]] send_operation : private core::channel_node {
 
   core::context_state* bound() noexcept { return bound_; }
   core::mutex& guard() noexcept { return to_.core_.guard(); }
+  [[nodiscard]] bool likely_ready() const noexcept { return to_.core_.capacity() != 0; }
   bool try_locked(core::wake_list& wakes) noexcept WEIR_REQUIRES(to_.core_.guard()) {
     WEIR_ASSERT(!passed, "a send was waited for again after it had succeeded");
     if (to_.core_.closed_locked()) return true;
@@ -196,6 +197,7 @@ class [[nodiscard]] receive_operation : private core::channel_node {
 
   core::context_state* bound() noexcept { return bound_; }
   core::mutex& guard() noexcept { return from_.core_.guard(); }
+  [[nodiscard]] bool likely_ready() const noexcept { return from_.core_.capacity() != 0; }
   bool try_locked(core::wake_list& wakes) noexcept WEIR_REQUIRES(from_.core_.guard()) {
     return from_.fetch(place_, wakes) || from_.core_.closed_locked();
   }

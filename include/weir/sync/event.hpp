@@ -60,6 +60,7 @@ class [[nodiscard]] event_operation : public core::wait_node {
 
   core::context_state* bound() noexcept { return bound_; }
   core::mutex& guard() noexcept WEIR_RETURN_CAPABILITY(event_.mutex_) { return event_.mutex_; }
+  [[nodiscard]] bool likely_ready() const noexcept { return event_.is_set(); }
   bool try_locked(core::wake_list&) noexcept { return event_.is_set(); }
   void enqueue(core::waiter& who, std::uint32_t index, core::wake_list&) noexcept
       WEIR_REQUIRES(event_.mutex_);

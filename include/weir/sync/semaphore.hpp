@@ -131,6 +131,7 @@ class [[nodiscard]] acquire_operation : public core::wait_node {
 
   core::context_state* bound() noexcept { return bound_; }
   core::mutex& guard() noexcept WEIR_RETURN_CAPABILITY(home_.mutex_) { return home_.mutex_; }
+  [[nodiscard]] static bool likely_ready() noexcept { return true; }
   bool try_locked(core::wake_list&) noexcept WEIR_REQUIRES(home_.mutex_);
   void enqueue(core::waiter& who, std::uint32_t index, core::wake_list&) noexcept
       WEIR_REQUIRES(home_.mutex_);

@@ -77,6 +77,7 @@ class [[nodiscard]] wait_group_operation : public core::wait_node {
 
   core::context_state* bound() noexcept { return bound_; }
   core::mutex& guard() noexcept WEIR_RETURN_CAPABILITY(group_.mutex_) { return group_.mutex_; }
+  [[nodiscard]] bool likely_ready() const noexcept { return group_.count_.load() == 0; }
   bool try_locked(core::wake_list&) noexcept { return group_.count_.load() == 0; }
   void enqueue(core::waiter& who, std::uint32_t index, core::wake_list&) noexcept
       WEIR_REQUIRES(group_.mutex_);
