@@ -3,11 +3,9 @@
 #include <gtest/gtest.h>
 #include <retry/simulation.hpp>
 
-#include <weir/context/select.hpp>
 #include <weir/context/sleep.hpp>
 #include <weir/context/wait.hpp>
 #include <weir/retry/retry.hpp>
-#include <weir/runtime/start.hpp>
 #include <weir/sync/event.hpp>
 
 namespace weir {
@@ -15,6 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::course;
+using test::fixed;
 using test::simulation;
 using test::waits_of;
 using testing::Each;
@@ -23,23 +22,6 @@ using testing::Le;
 using testing::SizeIs;
 
 static_assert(!std::is_copy_constructible_v<retry> && !std::is_move_constructible_v<retry>);
-static_assert(timed_operation<retry_operation> && ranked_operation<retry_operation>);
-static_assert(!std::is_constructible_v<operation_ref, sleep_operation>, "gone before the loop");
-
-constexpr retry_options fixed(duration wait) {
-  return {.initial_backoff = wait, .max_backoff = wait, .multiplier = 1, .jitter = jitter::none};
-}
-
-struct quiet_tail {
-  void ended(task_record&) noexcept {}
-  void unhandled(task_record&, const std::exception_ptr&) noexcept { ADD_FAILURE(); }
-};
-
-/// Starts `fn` beside the loop under test.
-template <class F>
-auto beside(run_loop& loop, F fn) {
-  return core::start(loop, {}, {}, std::move(fn), quiet_tail{});
-}
 
 // --- Acceptance, by number.
 
@@ -246,187 +228,6 @@ TEST(retry, a_deadline_on_real_time_ends_the_wait_of_a_thread) {
   EXPECT_EQ(attempts.reason(), retry_reason::cancelled);
 }
 
-// --- What ends a loop, and interrupts its wait.
-
-/// Makes two attempts with an hour between them unless `interrupt` comes after a minute.
-template <class F>
-course interrupted(simulation& sim, retry_options options, F interrupt) {
-  options.initial_backoff = options.max_backoff = 1h;
-  options.jitter = jitter::none;
-  options.max_retries = 1;
-  auto interrupter = beside(sim.loop, [interrupt]() -> task<void> {
-    (void)co_await after(1min);
-    interrupt();
-  });
-  return sim.fail_always(options);
-}
-
-TEST(retry, cancellation_ends_a_wait_at_once) {
-  simulation sim;
-  const course seen = interrupted(sim, {}, [&] { sim.root.cancel(); });
-  EXPECT_EQ(seen.ended, 1min);
-  EXPECT_EQ(seen.reason, retry_reason::cancelled);
-}
-
-TEST(retry, draining_ends_a_wait_at_once) {
-  simulation sim;
-  const course seen = interrupted(sim, {}, [&] { sim.root.drain(); });
-  EXPECT_EQ(seen.ended, 1min);
-  EXPECT_EQ(seen.reason, retry_reason::shutdown);
-}
-
-TEST(retry, draining_is_no_reason_for_a_loop_that_goes_on_while_draining) {
-  simulation sim;
-  const course seen =
-      interrupted(sim, {.while_draining = while_draining::go_on}, [&] { sim.root.drain(); });
-  EXPECT_THAT(seen.granted, ElementsAre(0h, 1h));
-  EXPECT_EQ(seen.reason, retry_reason::attempts);
-  simulation other;
-  const course cancelled =
-      interrupted(other, {.while_draining = while_draining::go_on}, [&] { other.root.cancel(); });
-  EXPECT_EQ(cancelled.ended, 1min);
-}
-
-TEST(retry, until_ends_a_wait_at_once) {
-  simulation sim;
-  event closed;
-  auto until = closed.wait({});
-  const course seen = interrupted(sim, {.until = until}, [&] { closed.set(); });
-  EXPECT_EQ(seen.ended, 1min);
-  EXPECT_EQ(seen.reason, retry_reason::until);
-}
-
-TEST(retry, until_may_be_a_point_in_time) {
-  simulation sim;
-  auto until = sleep_until({}, sim.time.now() + 25ms);
-  retry_options options = fixed(10ms);
-  options.until = until;
-  const course seen = sim.fail_always(options);
-  EXPECT_THAT(seen.granted, ElementsAre(0ms, 10ms, 20ms));
-  EXPECT_EQ(seen.ended, 25ms);
-  EXPECT_EQ(seen.reason, retry_reason::until);
-}
-
-TEST(retry, until_on_real_time_ends_the_wait_of_a_thread) {
-  auto until = sleep_until({}, steady_clock().now() + 1ms);
-  retry attempts{{}, {.initial_backoff = 1h, .max_backoff = 1h, .until = until}};
-  ASSERT_TRUE(wait(attempts.next()));
-  EXPECT_FALSE(wait(attempts.next()));
-  EXPECT_EQ(attempts.reason(), retry_reason::until);
-}
-
-TEST(retry, an_event_set_by_another_thread_ends_the_wait_of_a_thread) {
-  for (int round = 0; round < 200; ++round) {
-    event closed;
-    auto until = closed.wait({});
-    retry attempts{{}, {.initial_backoff = 1h, .max_backoff = 1h, .until = until}};
-    ASSERT_TRUE(wait(attempts.next()));
-    std::thread setter{[&] { closed.set(); }};
-    EXPECT_FALSE(wait(attempts.next()));
-    EXPECT_EQ(attempts.reason(), retry_reason::until);
-    setter.join();
-  }
-}
-
-TEST(retry, a_stop_by_another_thread_races_with_a_timer_and_never_with_memory) {
-  for (int round = 0; round < 500; ++round) {
-    context_source root;
-    event closed;
-    auto until = closed.wait({});
-    retry attempts{root.get(), {.initial_backoff = 1us, .max_backoff = 5us, .until = until}};
-    std::thread stopper{[&, round] {
-      for (int i = 0; i < round % 50; ++i) std::this_thread::yield();
-      if (round % 3 == 0) closed.set();
-      if (round % 3 == 1) root.drain();
-      if (round % 3 == 2) root.cancel();
-    }};
-    while (wait(attempts.next())) attempts.failed(error{errc::busy, "busy"});
-    constexpr retry_reason expected[] = {retry_reason::until, retry_reason::shutdown,
-                                         retry_reason::cancelled};
-    EXPECT_EQ(attempts.reason(), expected[round % 3]);
-    stopper.join();
-  }
-}
-
-TEST(retry, a_deadline_that_leaves_no_time_ends_the_loop_before_the_wait) {
-  simulation sim;
-  auto body = [](context ctx) -> task<std::optional<retry_reason>> {
-    context_scope soon{ctx, {.timeout = 30ms}};
-    retry attempts{soon.get(), fixed(20ms)};
-    int calls = 0;
-    while (co_await attempts.next()) ++calls;
-    EXPECT_EQ(calls, 2);
-    EXPECT_EQ(attempts.elapsed(), 20ms);
-    EXPECT_EQ(attempts.failure().error().code(), errc::deadline_exceeded);
-    co_return attempts.reason();
-  };
-  EXPECT_EQ(sim.run(body(sim.ctx())), retry_reason::duration);
-}
-
-TEST(retry, a_deadline_ends_a_wait_that_is_to_be_waited_out) {
-  simulation sim;
-  auto body = [](context ctx) -> task<std::optional<retry_reason>> {
-    context_scope soon{ctx, {.timeout = 30ms}};
-    retry_options options = fixed(20ms);
-    options.doomed_wait = doomed_wait::wait_out_deadline;
-    retry attempts{soon.get(), options};
-    while (co_await attempts.next()) continue;
-    EXPECT_EQ(attempts.elapsed(), 30ms);
-    co_return attempts.reason();
-  };
-  EXPECT_EQ(sim.run(body(sim.ctx())), retry_reason::cancelled);
-}
-
-TEST(retry, a_stop_reason_beats_a_timer_that_is_due_at_the_same_moment) {
-  for (int round = 0; round < 100; ++round) {
-    simulation sim;
-    auto at_the_same_moment = beside(sim.loop, [&sim]() -> task<void> {
-      (void)co_await after(10ms);
-      sim.root.drain();
-    });
-    auto body = [](context ctx) -> task<int> {
-      (void)co_await after(0ms);
-      retry attempts{ctx, fixed(10ms)};
-      int calls = 0;
-      while (co_await attempts.next()) ++calls;
-      co_return calls;
-    };
-    EXPECT_EQ(sim.run(body(sim.ctx())), 1);
-  }
-}
-
-TEST(retry, a_loop_that_ended_stays_ended_with_the_same_reason) {
-  simulation sim;
-  retry attempts{sim.ctx(), {.max_retries = 0}};
-  ASSERT_TRUE(wait(attempts.next()));
-  ASSERT_FALSE(wait(attempts.next()));
-  sim.root.cancel();
-  ASSERT_FALSE(wait(attempts.next()));
-  EXPECT_EQ(attempts.reason(), retry_reason::attempts);
-}
-
-// cockroach 25612, 47063, 51310: zero runs, or a stop, read as success.
-TEST(retry, neither_a_stop_nor_zero_runs_read_as_success) {
-  simulation sim;
-  sim.root.cancel();
-  auto body = [](context ctx) -> task<result<int>> {
-    retry attempts{ctx};
-    while (auto attempt = co_await attempts.next()) {
-      if (attempt->context.check()) co_return 1;
-    }
-    co_return attempts.failure();
-  };
-  const auto ended = sim.run(body(sim.ctx()));
-  ASSERT_FALSE(ended);
-  EXPECT_EQ(ended.error().code(), errc::cancelled);
-  EXPECT_EQ(ended.error().text("reason"), "cancelled");
-
-  const retry never_asked{sim.ctx()};
-  EXPECT_EQ(never_asked.failure().error().code(), errc::failed);
-  EXPECT_EQ(never_asked.failure().error().number("attempts"), 0);
-  EXPECT_FALSE(never_asked.reason());
-}
-
 // --- Attempts and their contexts.
 
 TEST(retry, each_attempt_has_a_context_of_its_own_that_ends_with_it) {
@@ -557,62 +358,6 @@ TEST(retry, the_failure_tells_reason_attempts_time_and_the_last_errors) {
   ASSERT_NE(why.cause(), nullptr);
   EXPECT_EQ(why.cause()->number("attempt"), 2);
   EXPECT_TRUE(why.text("error before"));
-}
-
-// --- As an operation among others.
-
-// vault 14814: timers outlived the loop.
-TEST(retry, a_wait_that_is_abandoned_leaves_nothing_behind) {
-  simulation sim;
-  event closed;
-  auto body = [](context ctx, event& e) -> task<void> {
-    auto until = e.wait({});
-    retry attempts{ctx, {.initial_backoff = 1h, .max_backoff = 1h, .until = until}};
-    EXPECT_TRUE(co_await attempts.next());
-    const auto first = co_await select(attempts.next(), after(1ms));
-    EXPECT_EQ(first.index(), 1U);
-  };
-  sim.run(body(sim.ctx(), closed));
-  EXPECT_EQ(sim.time.next_timer(), time_point::max());
-  closed.set();
-  sim.root.cancel();
-}
-
-TEST(retry, a_wait_that_lost_a_select_goes_on_where_it_was) {
-  simulation sim;
-  auto body = [](context ctx) -> task<int> {
-    retry attempts{ctx, fixed(10ms)};
-    EXPECT_TRUE(co_await attempts.next());
-    int lost = 0;
-    for (;;) {
-      const auto first = co_await select(attempts.next(), after(4ms));
-      if (first.index() == 0) break;
-      ++lost;
-    }
-    EXPECT_EQ(attempts.elapsed(), 10ms);
-    EXPECT_EQ(attempts.attempts(), 2);
-    co_return lost;
-  };
-  EXPECT_EQ(sim.run(body(sim.ctx())), 2);
-}
-
-TEST(retry, a_select_may_contain_what_the_loop_watches_by_itself) {
-  simulation sim;
-  event closed;
-  auto setter = beside(sim.loop, [&]() -> task<void> {
-    (void)co_await after(5ms);
-    closed.set();
-  });
-  auto body = [](context ctx, event& e) -> task<void> {
-    auto until = e.wait({});
-    retry attempts{ctx, {.until = until}};
-    EXPECT_TRUE(co_await attempts.next());
-    (void)co_await select(attempts.next(), e.wait(ctx), until_draining(ctx), after(1h));
-    EXPECT_FALSE(co_await attempts.next());
-    EXPECT_EQ(attempts.reason(), retry_reason::until);
-    EXPECT_EQ(attempts.elapsed(), 5ms);
-  };
-  sim.run(body(sim.ctx(), closed));
 }
 
 TEST(retry, loops_without_a_seed_do_not_wait_in_step) {

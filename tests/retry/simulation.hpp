@@ -13,6 +13,11 @@
 
 namespace weir::test {
 
+/// The same wait again and again.
+constexpr retry_options fixed(duration wait) {
+  return {.initial_backoff = wait, .max_backoff = wait, .multiplier = 1, .jitter = jitter::none};
+}
+
 /// A loop that fails on and on, as seen from outside.
 struct course {
   std::vector<duration> granted;  // when each attempt began
