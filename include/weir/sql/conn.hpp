@@ -39,7 +39,7 @@ class [[nodiscard]] conn final : public transactions {
   void discard() noexcept;
 
  private:
-  friend class core::sql_session;
+  friend class db;
 
   template <class F>
   struct native_call {
@@ -48,16 +48,17 @@ class [[nodiscard]] conn final : public transactions {
     F fn;
   };
 
-  explicit conn(std::unique_ptr<core::sql_session> session) noexcept;
+  explicit conn(std::shared_ptr<core::sql_session> session) noexcept;
 
   task<result<exec_result>> do_exec(context ctx, statement_text text, arguments a) override;
   task<result<rows>> do_query(context ctx, statement_text text, arguments a) override;
   task<result<first_row>> do_query_row(context ctx, statement_text text, arguments a) override;
   task<result<tx>> do_begin(context ctx, tx_options options) override;
-  task<result<void>> do_with_tx(context ctx, tx_options options, body* fn) override;
+  task<result<void>> do_with_tx(context ctx, tx_options options,
+                                core::transaction_code* fn) override;
   task<result<void>> do_with_native(void (*fn)(void*, void*), void* argument);
 
-  std::unique_ptr<core::sql_session> session_;
+  std::shared_ptr<core::sql_session> session_;
 };
 
 }  // namespace weir::sql

@@ -48,6 +48,7 @@ struct db_options {
   std::optional<std::size_t> max_waiters = std::nullopt;
   std::size_t statement_cache = 64;  ///< prepared statements kept per connection; least recently
                                      ///< used ones are closed
+  std::size_t fetch_rows = 64;       ///< most rows of a result read at once
   bad_connections on_bad = bad_connections::replace;
   duration lock_timeout =
       std::chrono::seconds{5};  ///< how long to try again while somebody outside
@@ -108,7 +109,8 @@ class [[nodiscard]] db final : public transactions {
   task<result<rows>> do_query(context ctx, statement_text text, arguments a) override;
   task<result<first_row>> do_query_row(context ctx, statement_text text, arguments a) override;
   task<result<tx>> do_begin(context ctx, tx_options options) override;
-  task<result<void>> do_with_tx(context ctx, tx_options options, body* fn) override;
+  task<result<void>> do_with_tx(context ctx, tx_options options,
+                                core::transaction_code* fn) override;
 
   std::shared_ptr<core::sql_db> core_;
 };

@@ -47,7 +47,7 @@ class row_buffer {
   enum class tag : std::uint8_t { null, boolean, integer, real, text, bytes, time };
   struct cell {
     tag what = tag::null;
-    std::uint32_t length = 0;
+    std::size_t length = 0;
     std::int64_t number = 0;  // the value, or where it starts in the block
     double real = 0;
   };

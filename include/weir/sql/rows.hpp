@@ -12,9 +12,13 @@
 #include <weir/runtime/task.hpp>
 #include <weir/sql/row.hpp>
 
+namespace weir::sql {
+class rows;
+}
 namespace weir::core {
 class sql_session;
 class sql_stream;
+task<result<sql::rows>> owning_rows(task<result<sql::rows>> asked);
 }  // namespace weir::core
 
 namespace weir::sql {
@@ -69,6 +73,7 @@ class [[nodiscard]] rows {
 
  private:
   friend class core::sql_session;
+  friend task<result<rows>> core::owning_rows(task<result<rows>> asked);
 
   explicit rows(std::shared_ptr<core::sql_stream> stream) noexcept;
 

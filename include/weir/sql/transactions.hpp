@@ -12,18 +12,18 @@
 #include <weir/sql/driver.hpp>
 #include <weir/sql/queries.hpp>
 #include <weir/sql/tx.hpp>
+#include <weir/stopper/run.hpp>
 
 namespace weir::core {
 
-/// On g++ 12 a temporary in a `co_await` operand is destroyed twice if it owns something.
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
-template <class F>
-inline constexpr bool safe_as_temporary =
-    std::is_lvalue_reference_v<F> || std::is_trivially_destructible_v<std::remove_cvref_t<F>>;
-#else
-template <class F>
-inline constexpr bool safe_as_temporary = true;
-#endif
+/// The closure of `with_tx` with its type erased; it keeps its value for itself.
+class transaction_code {
+ public:
+  virtual task<result<void>> run(sql::tx& t) = 0;
+
+ protected:
+  ~transaction_code() = default;
+};
 
 }  // namespace weir::core
 
@@ -41,7 +41,7 @@ concept transaction_body = std::invocable<F&, tx&> && is_result_task<std::invoke
 /// What `db` and `conn` add to `queries`: transactions.
 class transactions : public queries {
  public:
-  /// Begins a transaction that ends with the returned object.
+  /// Begins a transaction that ends at the latest with the returned object.
   task<result<tx>> begin(context ctx, tx_options options = {}) {
     return do_begin(std::move(ctx), options);
   }
@@ -65,7 +65,7 @@ class transactions : public queries {
   template <class F>
     requires transaction_body<std::remove_reference_t<F>>
   auto with_tx(context ctx, tx_options options, F&& fn) {
-    static_assert(core::safe_as_temporary<F>,
+    static_assert(core::survives_co_await<F>,
                   "g++ 12 destroys this temporary closure twice: name the lambda first");
     using value = typename std::invoke_result_t<std::remove_reference_t<F>&, tx&>::value_type;
     if constexpr (std::is_lvalue_reference_v<F>) {
@@ -81,21 +81,13 @@ class transactions : public queries {
   transactions& operator=(const transactions&) noexcept = default;
   ~transactions() = default;
 
-  /// One run of the closure, type-erased; it keeps its value for itself.
-  class body {
-   public:
-    virtual task<result<void>> run(tx& t) = 0;
-
-   protected:
-    ~body() = default;
-  };
-
   virtual task<result<tx>> do_begin(context ctx, tx_options options) = 0;
-  virtual task<result<void>> do_with_tx(context ctx, tx_options options, body* fn) = 0;
+  virtual task<result<void>> do_with_tx(context ctx, tx_options options,
+                                        core::transaction_code* fn) = 0;
 
  private:
   template <class R, class F>
-  class typed_body final : public body {
+  class typed_body final : public core::transaction_code {
    public:
     explicit typed_body(F* fn) noexcept : fn_(fn) {}
     task<result<void>> run(tx& t) override {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -71,19 +73,24 @@ class [[nodiscard]] tx final : public queries {
   task<result<void>> rollback_to(std::string_view name);
   task<result<void>> release(std::string_view name);
 
-  [[nodiscard]] const context& ctx() const noexcept;
+  [[nodiscard]] const context& ctx() const noexcept { return ctx_; }
+  /// False once it has ended, in whatever way.
   [[nodiscard]] bool open() const noexcept;
 
  private:
   friend class core::sql_session;
 
-  explicit tx(std::unique_ptr<core::sql_session> session) noexcept;
+  tx(std::shared_ptr<core::sql_session> session, context ctx, std::uint64_t serial) noexcept;
 
   task<result<exec_result>> do_exec(context ctx, statement_text text, arguments a) override;
   task<result<rows>> do_query(context ctx, statement_text text, arguments a) override;
   task<result<first_row>> do_query_row(context ctx, statement_text text, arguments a) override;
 
-  std::unique_ptr<core::sql_session> session_;
+  task<result<void>> point(std::string verb, std::string name);
+
+  std::shared_ptr<core::sql_session> session_;
+  context ctx_;
+  std::uint64_t serial_;  // which of the session's transactions this is
 };
 
 }  // namespace weir::sql

@@ -1,0 +1,96 @@
+#include "sql/database.hpp"
+
+namespace weir::core {
+
+pool_options sql_db::limits(const sql::db_options& options, sql::access mode) const noexcept {
+  const auto layout = kind_->connections(options.max_open);
+  const bool readers = mode == sql::access::read_only;
+  return {.name = options.name,
+          .max_open = readers ? layout.readers : layout.writers,
+          .max_idle = options.max_idle,
+          .min_idle = options.min_idle,
+          .max_lifetime = options.max_lifetime,
+          .max_idle_time = options.max_idle_time,
+          .acquire_timeout = options.acquire_timeout,
+          .max_waiters = options.max_waiters,
+          .seed = options.seed + (readers ? 1 : 0)};
+}
+
+task<result<std::shared_ptr<sql_session>>> sql_db::session(context ctx, sql::access mode,
+                                                           bool fresh) {
+  co_await hop_if_elsewhere{kind_->home(mode)};
+  for (;;) {
+    auto lent = co_await pool_for(mode).acquire(ctx);
+    if (!lent) co_return std::unexpected(std::move(lent.error()));
+    auto s = std::make_shared<sql_session>(shared_from_this(), *std::move(lent));
+    if (!fresh || s->uses() == 0) {
+      co_await hop_if_elsewhere{s->home()};
+      co_return s;
+    }
+    s->discard();  // two broke in a row: the server has gone away and come back under all of them
+  }
+}
+
+task<result<sql::tx>> sql_db::begin(context ctx, sql::tx_options options) {
+  const auto body = [ctx, options](const std::shared_ptr<sql_session>& s) {
+    return s->begin(ctx, options, true);
+  };
+  co_return co_await on_connection<sql::tx>(ctx, options.access, body);
+}
+
+task<result<void>> run_and_end(sql::tx* t, transaction_code* fn) {
+  result<void> done;
+  std::exception_ptr thrown;
+  executor& home = this_executor();
+  try {
+    done = co_await fn->run(*t);
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  co_await hop_if_elsewhere{&home};  // the closure may have gone elsewhere
+  if (done && !thrown) {
+    auto ended = co_await t->commit();
+    // The closure may have ended it by itself.
+    if (!ended && ended.error().code() == errc::already_done) ended = {};
+    co_return ended;
+  }
+  if (t->open()) static_cast<void>(co_await t->rollback());  // the first error is the one to tell
+  if (thrown) std::rethrow_exception(thrown);
+  co_return done;
+}
+
+task<result<void>> sql_db::transact(context ctx, sql::tx_options options, transaction_code* fn) {
+  const auto once = [&](bool* began) -> task<result<void>> {
+    auto t = co_await begin(ctx, options);
+    if (!t) co_return std::unexpected(std::move(t.error()));
+    *began = true;
+    co_return co_await run_and_end(&*t, fn);
+  };
+  co_return co_await repeat_transaction(ctx, options, once);
+}
+
+void sql_db::begin_close() noexcept {
+  writers_.begin_close();
+  if (readers_) readers_->begin_close();
+}
+
+task<result<void>> sql_db::close(context ctx) {
+  begin_close();
+  auto closed = co_await writers_.close(ctx);
+  if (!closed || !readers_) co_return closed;
+  co_return co_await readers_->close(ctx);
+}
+
+sql::db_stats sql_db::stats() const noexcept {
+  sql::db_stats all{.writers = writers_.stats(), .readers = std::nullopt};
+  if (readers_) all.readers = readers_->stats();
+  return all;
+}
+
+void sql_db::set_max_open(std::size_t max_open) noexcept {
+  const auto layout = kind_->connections(max_open);
+  writers_.set_max_open(layout.writers);
+  if (readers_) readers_->set_max_open(layout.readers);
+}
+
+}  // namespace weir::core

@@ -1,0 +1,149 @@
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <weir/pool/pool.hpp>
+#include <weir/retry/retry.hpp>
+#include <weir/sql/db.hpp>
+
+#include "sql/connection.hpp"
+#include "sql/session.hpp"
+
+namespace weir::core {
+
+/// What a `sql::db` holds: the driver, one or two pools, and the rules for bad connections and held
+/// locks. Kept alive by whatever holds a connection.
+class sql_db : public std::enable_shared_from_this<sql_db> {
+ public:
+  template <class Owner>
+  sql_db(Owner& owner, executor& where, std::shared_ptr<sql::driver> kind,
+         const sql::db_options& options)
+      : kind_(std::move(kind)),
+        where_(where),
+        lock_timeout_(options.lock_timeout),
+        fetch_rows_(std::max<std::size_t>(options.fetch_rows, 1)),
+        on_bad_(options.on_bad),
+        max_open_(options.max_open),
+        writers_(owner, limits(options, sql::access::read_write),
+                 source(sql::access::read_write, options)) {
+    if (kind_->connections(max_open_).readers != 0) {
+      readers_.emplace(owner, limits(options, sql::access::read_only),
+                       source(sql::access::read_only, options));
+    }
+  }
+
+  /// A connection; the caller is at home on it then. `fresh`: one that was never used.
+  task<result<std::shared_ptr<sql_session>>> session(context ctx, sql::access mode, bool fresh);
+
+  /// Runs `body(session)` on a connection, and on others if one turns out broken before it has sent
+  /// anything. Ends where the connection is at home.
+  template <class T, class F>
+  task<result<T>> on_connection(context ctx, sql::access mode, F body);
+
+  task<result<sql::tx>> begin(context ctx, sql::tx_options options);
+  task<result<void>> transact(context ctx, sql::tx_options options, transaction_code* fn);
+
+  void begin_close() noexcept;
+  task<result<void>> close(context ctx);
+  [[nodiscard]] sql::db_stats stats() const noexcept;
+  void set_max_open(std::size_t max_open) noexcept;
+
+  [[nodiscard]] duration lock_timeout() const noexcept { return lock_timeout_; }
+  [[nodiscard]] sql::fetch_limits fetch_limits() const noexcept {
+    return {.rows = fetch_rows_, .bytes = 64 * 1024};
+  }
+  [[nodiscard]] executor& where() const noexcept { return where_; }
+
+ private:
+  [[nodiscard]] pool<pooled_connection>& pool_for(sql::access mode) noexcept {
+    return mode == sql::access::read_only && readers_ ? *readers_ : writers_;
+  }
+  [[nodiscard]] pool_options limits(const sql::db_options& options,
+                                    sql::access mode) const noexcept;
+  [[nodiscard]] std::unique_ptr<connection_source> source(sql::access mode,
+                                                          const sql::db_options& options) const {
+    return std::make_unique<connection_source>(kind_, mode, options.statement_cache);
+  }
+
+  const std::shared_ptr<sql::driver> kind_;
+  executor& where_;
+  const duration lock_timeout_;
+  const std::size_t fetch_rows_;
+  const sql::bad_connections on_bad_;
+  const std::size_t max_open_;
+  pool<pooled_connection> writers_;
+  std::optional<pool<pooled_connection>> readers_;
+};
+
+template <class T, class F>
+task<result<T>> sql_db::on_connection(context ctx, sql::access mode, F body) {
+  constexpr int last_attempt = 2;  // two on whatever the pool has, one on a new connection
+  for (int attempt = 0;; ++attempt) {
+    auto s = co_await session(ctx, mode, attempt == last_attempt);
+    if (!s) co_return std::unexpected(std::move(s.error()));
+    auto done = co_await body(*s);
+    if (done) co_return done;
+    if ((*s)->wants_writer() && mode == sql::access::read_only) {
+      mode = sql::access::read_write;
+      attempt = -1;
+    } else if (on_bad_ == sql::bad_connections::report || attempt == last_attempt ||
+               !(*s)->broke_unsent(done.error())) {
+      co_return done;
+    }
+  }
+}
+
+/// Goes back to the executor that the caller was on, however `inner` ends. The first parameter
+/// keeps the database until then, so that its threads are not joined from one of themselves.
+template <class T>
+task<T> and_back(std::shared_ptr<sql_db>, task<T> inner) {
+  executor& back = this_executor();
+  std::optional<T> out;
+  std::exception_ptr thrown;
+  try {
+    out.emplace(co_await std::move(inner));
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  co_await hop_if_elsewhere{&back};
+  if (thrown) std::rethrow_exception(thrown);
+  co_return *std::move(out);
+}
+
+/// What a transaction's closure ends in: its commit, or its rollback. At home.
+task<result<void>> run_and_end(sql::tx* t, transaction_code* fn);
+
+/// Runs `once(&began)` again while it loses against other transactions.
+template <class F>
+task<result<void>> repeat_transaction(context ctx, sql::tx_options options, F once) {
+  bool began = false;
+  auto done = co_await once(&began);
+  const auto lost = [&] {
+    // A lock that was waited for in vain at the beginning is not waited for again.
+    return !done &&
+           (done.error().code() == errc::conflict || (began && done.error().code() == errc::busy));
+  };
+  if (!lost() || options.max_retries == 0) co_return done;
+  retry attempts{
+      ctx,
+      {.initial_backoff = std::chrono::milliseconds{1},
+       .max_backoff = std::chrono::milliseconds{100},
+       .jitter = jitter::full,
+       .max_retries = static_cast<int>(std::min<std::size_t>(options.max_retries, 1'000'000)),
+       .while_draining = while_draining::go_on}};
+  static_cast<void>(co_await attempts.next());  // the one that was made
+  attempts.failed(done.error());
+  while (const auto attempt = co_await attempts.next()) {
+    began = false;
+    done = co_await once(&began);
+    if (!lost()) co_return done;
+    attempts.failed(done.error());
+  }
+  co_return attempts.failure();
+}
+
+}  // namespace weir::core
