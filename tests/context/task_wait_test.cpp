@@ -240,6 +240,59 @@ TEST(task_wait, a_scope_ends_after_waits_in_it_and_the_next_one_takes_its_place)
   EXPECT_TRUE(taker.done());
 }
 
+TEST(task_wait, a_scope_ended_on_another_thread_before_the_task_goes_on) {
+  token_box box;
+  run_loop loop;
+  auto scope = std::make_unique<context_scope>(context{});
+  std::atomic<bool> done_with_scope{false};
+  std::atomic<bool> ended{false};
+  const auto body = [&]() -> task<void> {
+    std::ignore = co_await box.take(scope->get());
+    done_with_scope.store(true);
+    // relaxed: the task must not depend on what this would order.
+    while (!ended.load(std::memory_order_relaxed)) core::yield_thread();
+    std::ignore = co_await box.take();
+  };
+  std::thread ender{[&] {
+    box.await_takers();
+    box.put(1);
+    while (!done_with_scope.load()) core::yield_thread();
+    scope.reset();
+    ended.store(true, std::memory_order_relaxed);
+    box.put(2);
+  }};
+  loop.run(body());
+  ender.join();
+}
+
+TEST(task_wait, a_scope_ends_while_a_task_is_on_its_way_out_of_it) {
+  for (int round = 0; round < 100; ++round) {
+    token_box box;
+    run_loop loop;
+    auto scope = std::make_unique<context_scope>(context{});
+    const auto body = [&]() -> task<void> {
+      std::ignore = co_await box.take(scope->get());
+      std::ignore = co_await box.take();
+    };
+    const flow leaving{loop, body()};
+    std::thread runner{[&] {
+      while (!leaving.done()) {
+        if (loop.run_until_idle() == 0) core::yield_thread();
+      }
+    }};
+    box.await_takers();
+    {
+      const core::lock_guard guard{scope->get().state()->guard()};
+      box.put(1);
+      // Nothing observed any more: the task has decided to leave, and needs the lock for it.
+      while (leaving.observed() != nullptr) core::yield_thread();
+    }
+    scope.reset();
+    box.put(2);
+    runner.join();
+  }
+}
+
 TEST(task_wait, a_scope_ends_on_another_thread_while_the_task_goes_on) {
   for (int round = 0; round < 1'000; ++round) {
     token_box box;
