@@ -15,6 +15,8 @@ namespace weir {
 /// Guarantees: runs at once, on the constructing thread, if the level was reached before. Runs at
 /// most once. When the destructor returns, the function is not running and never will, unless the
 /// destructor was called from inside it. It holds no lock while it runs.
+/// A deadline is made to pass by those who wait under it and by `check`: where nobody does, a hook
+/// alone does not see it.
 /// Blocks: the destructor waits for a function that is running on another thread.
 /// Thread safety: one owner. Neither copied nor moved. Cost: no allocation, two short locks.
 ///
