@@ -39,10 +39,15 @@ constexpr std::uint32_t capacity_of(std::size_t size_class) noexcept {
   return static_cast<std::uint32_t>(magazine_bytes / bytes_of(size_class));
 }
 
-/// The link of a free block lies in its last word, which alone stays readable under
-/// AddressSanitizer: its leak checker follows no pointer in poisoned memory.
-void** link_of(void* block, std::size_t size_class) noexcept {
+/// The link of a free block is in its first word; under AddressSanitizer in its last one, which
+/// then is the only one that stays readable: the first is what a use after free would touch most,
+/// and the leak checker follows no pointer in poisoned memory.
+void** link_of(void* block, [[maybe_unused]] std::size_t size_class) noexcept {
+#if defined(WEIR_POISONS_FRAMES)
   return reinterpret_cast<void**>(static_cast<char*>(block) + bytes_of(size_class)) - 1;
+#else
+  return static_cast<void**>(block);
+#endif
 }
 
 void poison([[maybe_unused]] void* block, [[maybe_unused]] std::size_t size_class) noexcept {
@@ -108,9 +113,10 @@ class shelf {
 struct thread_cache {
   struct pair {
     magazine loaded;
-    magazine other;  // full or empty
+    std::uint32_t capacity = 0;  // of a magazine; 0 while the thread has no cache
+    magazine other;              // full or empty
   };
-  std::array<pair, classes> classes_{};
+  std::array<pair, classes> pairs{};
   std::uint32_t scopes = 0;
 };
 
@@ -123,21 +129,29 @@ thread_cache& this_cache() noexcept {
   return thread_slot<thread_cache, cache_tag>::get();
 }
 
-/// Out of line: once per magazine.
-[[gnu::noinline]] bool refill(thread_cache::pair& mine, std::size_t size_class) noexcept {
+/// A block when the loaded magazine is empty; once per magazine.
+[[gnu::noinline]] void* allocate_slowly(thread_cache::pair& mine, std::size_t size_class) {
   if (mine.other.count != 0) {
     std::swap(mine.loaded, mine.other);
-    return true;
+  } else if (mine.capacity == 0 || !depot[size_class].take(mine.loaded)) {
+    return ::operator new(bytes_of(size_class));
   }
-  return depot[size_class].take(mine.loaded);
+  return mine.loaded.pop(size_class);
 }
 
-[[gnu::noinline]] void make_room(thread_cache::pair& mine, std::size_t size_class) noexcept {
+/// Takes a block when the loaded magazine is full; once per magazine.
+[[gnu::noinline]] void free_slowly(thread_cache::pair& mine, void* block,
+                                   std::size_t size_class) noexcept {
+  if (mine.capacity == 0) {
+    ::operator delete(block);
+    return;
+  }
   if (mine.other.count != 0) {
     if (!depot[size_class].give(mine.other)) mine.other.free_all(size_class);
     mine.other = {};
   }
   std::swap(mine.loaded, mine.other);
+  mine.loaded.push(block, size_class);
 }
 
 }  // namespace
@@ -145,36 +159,42 @@ thread_cache& this_cache() noexcept {
 void* allocate_frame(std::size_t bytes) {
   const std::size_t size_class = class_of(bytes);
   if (size_class >= classes) return ::operator new(bytes);
-  thread_cache& cache = this_cache();
-  thread_cache::pair& mine = cache.classes_[size_class];
-  if (mine.loaded.count != 0 || (cache.scopes != 0 && refill(mine, size_class))) {
-    return mine.loaded.pop(size_class);
-  }
-  return ::operator new(bytes_of(size_class));
+  thread_cache::pair& mine = this_cache().pairs[size_class];
+  if (mine.loaded.count == 0) return allocate_slowly(mine, size_class);
+  return mine.loaded.pop(size_class);
 }
 
 void free_frame(void* block, std::size_t bytes) noexcept {
   const std::size_t size_class = class_of(bytes);
-  thread_cache& cache = this_cache();
-  if (size_class >= classes || cache.scopes == 0) {
+  if (size_class >= classes) {
     ::operator delete(block);
     return;
   }
-  thread_cache::pair& mine = cache.classes_[size_class];
-  if (mine.loaded.count == capacity_of(size_class)) make_room(mine, size_class);
-  mine.loaded.push(block, size_class);
+  thread_cache::pair& mine = this_cache().pairs[size_class];
+  if (mine.loaded.count == mine.capacity) {
+    free_slowly(mine, block, size_class);
+  } else {
+    mine.loaded.push(block, size_class);
+  }
 }
 
 frame_cache_scope::frame_cache_scope() noexcept {
-  if (this_cache().scopes++ == 0) caching_threads.fetch_add(1);
+  thread_cache& cache = this_cache();
+  if (cache.scopes++ != 0) return;
+  caching_threads.fetch_add(1);
+  for (std::size_t size_class = 0; size_class < classes; ++size_class) {
+    cache.pairs[size_class].capacity = capacity_of(size_class);
+  }
 }
 
 frame_cache_scope::~frame_cache_scope() {
   thread_cache& cache = this_cache();
   if (--cache.scopes != 0) return;
   for (std::size_t size_class = 0; size_class < classes; ++size_class) {
-    cache.classes_[size_class].loaded.free_all(size_class);
-    cache.classes_[size_class].other.free_all(size_class);
+    thread_cache::pair& mine = cache.pairs[size_class];
+    mine.capacity = 0;
+    mine.loaded.free_all(size_class);
+    mine.other.free_all(size_class);
   }
   if (caching_threads.fetch_sub(1) != 1) return;
   for (std::size_t size_class = 0; size_class < classes; ++size_class) {
