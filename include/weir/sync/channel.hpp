@@ -278,7 +278,8 @@ result<T> channel<T>::try_recv() noexcept {
   std::optional<T> place;
   core::wake_list wakes;
   core::lock_guard guard{core_.guard()};
-  if (fetch(place, wakes)) return result<T>{std::in_place, std::move(*place)};
+  fetch(place, wakes);
+  if (place) return result<T>{std::in_place, std::move(*place)};
   if (core_.closed_locked()) return fail(errc::closed, "the channel is closed and empty");
   return fail(errc::unavailable, "the channel is empty");
 }
