@@ -99,8 +99,8 @@ void worker::run(work& item) noexcept {
 }
 
 void worker::share_if_worth() noexcept {
-  if (!policy_.worth_sharing(ring_.size()) || core_.idle.sleepers() == 0) return;
-  ring_.publish();
+  if (!policy_.worth_sharing(ring_.size())) return;
+  ring_.publish();  // before the look at who sleeps
   core_.idle.wake_one();
 }
 
