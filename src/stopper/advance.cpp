@@ -5,16 +5,14 @@
 
 namespace weir::core {
 
-time_point stopper_core::advance() noexcept {
+time_point stopper_core::advance(closing where) noexcept {
   for (;;) {
     const time_point now = time().now();
     time_point next = time_point::max();
     step due = step::rest;
-    bool here = false;
     {
       lock_guard guard{mutex_};
       due = decide(now, next);
-      here = closes_here_;
     }
     switch (due) {
       case step::rest:
@@ -28,7 +26,7 @@ time_point stopper_core::advance() noexcept {
       case step::close:
         log(log_level::info, "runs its closers");
         retain();  // until run_closers has returned
-        if (here) {
+        if (where == closing::here) {
           run_closers();
         } else {
           blocking().execute(closing_);

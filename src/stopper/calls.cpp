@@ -37,7 +37,7 @@ void stopper_core::run_closers() noexcept {
         call->now = deferred_call::state::running;
         call->runner = this_thread_id();
       }
-      run_call(*call, bounded.get());
+      run_call(*call, bounded.get(), mention::always);
     }
   }
   {
@@ -60,12 +60,12 @@ void stopper_core::run_quiesce_calls() noexcept {
       call->now = deferred_call::state::running;
       call->runner = this_thread_id();
     }
-    run_call(*call, bounded.get());
+    run_call(*call, bounded.get(), mention::failed);
   }
 }
 
 /// Runs one, notes how it went, and frees it unless its registration still needs it.
-void stopper_core::run_call(deferred_call& call, const context& ctx) noexcept {
+void stopper_core::run_call(deferred_call& call, const context& ctx, mention when) noexcept {
   using state = shutdown_report::closer_state;
   auto* note = new closer_note{};
   note->name = call.name;
@@ -94,20 +94,26 @@ void stopper_core::run_call(deferred_call& call, const context& ctx) noexcept {
     note->took = now - note->began;
     note->failure = std::move(failure);
     note->state = failed ? state::failed : state::done;
+    if (!failed && when == mention::failed) {
+      intrusive_list<closer_note>::unlink(*note);
+    } else {
+      note = nullptr;  // stays for the report
+    }
     call.now = deferred_call::state::done;
     awaited_by = call.awaited_by;
     free = !call.registered;
   }
+  delete note;
   if (free) delete &call;
   if (awaited_by != nullptr) awaited_by->wake();
 }
 
 /// For what is registered too late: here and now, on the caller.
-void stopper_core::run_late(deferred_call& call) noexcept {
+void stopper_core::run_late(deferred_call& call, mention when) noexcept {
   call.registered = false;
   call.now = deferred_call::state::running;
   const context_source bounded = closing_context();
-  run_call(call, bounded.get());
+  run_call(call, bounded.get(), when);
 }
 
 registration stopper_core::add_closer(deferred_call& call) {
@@ -118,7 +124,7 @@ registration stopper_core::add_closer(deferred_call& call) {
       return {*this, call};
     }
   }
-  run_late(call);
+  run_late(call, mention::always);
   return {};
 }
 
@@ -130,7 +136,7 @@ registration stopper_core::add_quiesce_call(deferred_call& call) {
       return {*this, call};
     }
   }
-  run_late(call);
+  run_late(call, mention::failed);
   return {};
 }
 

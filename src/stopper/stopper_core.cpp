@@ -270,22 +270,14 @@ void stopper_core::end_of_object() {
   if (!done()) {
     stop_request request{shutdown_origin::destructor, "the stopper was destroyed", site_};
     request.budgets.emplace();
-    {
-      lock_guard guard{mutex_};
-      closes_here_ = true;
-    }
     begin(request);
-    advance();
+    advance(closing::here);
   }
   if (!done()) {
     WEIR_ASSERT(!inside_own_task(),
                 "a stopper was destroyed inside one of its own tasks, which it would wait for");
     WEIR_ASSERT(!runtime_.is_worker_thread(),
                 "a stopper with live tasks was destroyed on a worker: co_await its stop() first");
-    {
-      lock_guard guard{mutex_};
-      closes_here_ = false;
-    }
     auto driving = drive(gate_reference{*this}, stop_request{});
     wait(std::move(driving), ladder_.get());
   }

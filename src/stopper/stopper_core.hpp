@@ -66,8 +66,10 @@ class stopper_core final : public stopper_gate, public registry_entry {
   /// Goes on to cancel at once.
   void hurry() noexcept;
 
-  /// Does everything that is due. Gives when to call again if nothing else happens.
-  time_point advance() noexcept;
+  /// Does everything that is due. Gives when to call again if nothing else happens. `closing`:
+  /// whether closers run on a thread for that, or within this call.
+  enum class closing : std::uint8_t { elsewhere, here };
+  time_point advance(closing where = closing::elsewhere) noexcept;
 
   /// begin, then advance until stopped. Requires: not inside a task of this stopper.
   static task<void> drive(gate_reference held, stop_request request, driver who = driver::somebody);
@@ -145,8 +147,9 @@ class stopper_core final : public stopper_gate, public registry_entry {
 
   void run_closers() noexcept;
   void run_quiesce_calls() noexcept;
-  void run_call(deferred_call& call, const context& ctx) noexcept;
-  void run_late(deferred_call& call) noexcept;
+  enum class mention : std::uint8_t { always, failed };  // in the report
+  void run_call(deferred_call& call, const context& ctx, mention when) noexcept;
+  void run_late(deferred_call& call, mention when) noexcept;
   [[nodiscard]] context_source closing_context() noexcept;
   void drop_calls(intrusive_list<deferred_call>& calls) noexcept;
 
@@ -171,7 +174,6 @@ class stopper_core final : public stopper_gate, public registry_entry {
   bool told_ WEIR_GUARDED_BY(mutex_) = false;      // on_quiesce has run, contexts drain
   bool drained_ WEIR_GUARDED_BY(mutex_) = false;   // refused, and nobody is left
   bool closers_ran_ WEIR_GUARDED_BY(mutex_) = false;
-  bool closes_here_ WEIR_GUARDED_BY(mutex_) = false;    // closers on the thread that advances
   bool finishing_up_ WEIR_GUARDED_BY(mutex_) = false;   // somebody makes the report
   std::exception_ptr failure_ WEIR_GUARDED_BY(mutex_);  // the first, under that policy
   bool hurried_ WEIR_GUARDED_BY(mutex_) = false;

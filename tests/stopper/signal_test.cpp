@@ -22,6 +22,7 @@ class child {
   explicit child(const std::function<int()>& body) {
     std::array<int, 2> ends{};
     EXPECT_EQ(::pipe(ends.data()), 0);
+    std::fflush(stdout);  // or the child's exit would write it once more
     id_ = ::fork();
     if (id_ == 0) {
       ::dup2(ends[1], STDERR_FILENO);
