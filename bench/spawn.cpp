@@ -33,15 +33,15 @@ weir::task<> batches(weir::runtime& rt, std::size_t n) {
 
 void measure(const std::string& row, unsigned workers, unsigned spawners) {
   weir::runtime rt{{.workers = workers}};
-  peer::emit(row, "ns", peer::measure(batch * spawners, [&](std::size_t n) {
-               std::vector<weir::task_handle<>> all;
-               for (unsigned i = 0; i < spawners; ++i) {
-                 const auto spawner = [&rt, n] { return batches(rt, n); };
-                 all.push_back(
-                     weir::core::start(rt, {.name = "spawner"}, {}, spawner, untracked{}));
-               }
-               for (auto& one : all) static_cast<void>(weir::wait(one.join({})));
-             }));
+  peer::emit(
+      row, "ns", peer::measure(batch * spawners, [&](std::size_t n) {
+        std::vector<weir::task_handle<>> all;
+        for (unsigned i = 0; i < spawners; ++i) {
+          const auto spawner = [&rt, n] { return batches(rt, n); };
+          all.push_back(weir::core::start(rt, {.name = "spawner"}, {}, spawner, untracked{}));
+        }
+        for (auto& one : all) static_cast<void>(weir::wait(one.join({})));
+      }));
 }
 
 }  // namespace
