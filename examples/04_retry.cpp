@@ -29,10 +29,10 @@ struct service {
 };
 
 /// The loop: its body is the attempt.
-weir::task<weir::result<std::string>> patiently(weir::context ctx, service& server) {
+weir::task<weir::result<std::string>> patiently(weir::context ctx, service* server) {
   weir::retry attempts{ctx, {.initial_backoff = 1ms, .max_retries = 5}};
   while (auto attempt = co_await attempts.next()) {
-    auto answer = co_await server.fetch(attempt->context);
+    auto answer = co_await server->fetch(attempt->context);
     if (answer) co_return answer;
     attempts.failed(answer.error());
   }
@@ -40,8 +40,8 @@ weir::task<weir::result<std::string>> patiently(weir::context ctx, service& serv
 }
 
 /// The same as a call. The lambda has a name, so that it outlives the task.
-weir::task<weir::result<std::string>> in_short(weir::context ctx, service& server) {
-  auto fetch = [&server](const weir::context& attempt) { return server.fetch(attempt); };
+weir::task<weir::result<std::string>> in_short(weir::context ctx, service* server) {
+  auto fetch = [server](const weir::context& attempt) { return server->fetch(attempt); };
   co_return co_await weir::retry_call(ctx, {.initial_backoff = 1ms, .max_retries = 5}, fetch);
 }
 
@@ -54,7 +54,7 @@ void until_closed(weir::event& closed) {
                 attempt->number);
     closed.set();
   }
-  std::printf("%s\n", weir::name_of(*attempts.reason()));
+  if (const auto why = attempts.reason()) std::printf("%s\n", weir::name_of(*why));
 }
 
 /// A batch that is too large is halved until it fits, and grows back.
@@ -73,10 +73,10 @@ int main() {
   weir::context_source root;
 
   service server{.busy_calls = 3};
-  std::printf("%s\n", weir::wait(patiently(root.get(), server)).value().c_str());
+  std::printf("%s\n", weir::wait(patiently(root.get(), &server)).value().c_str());
 
   server.busy_calls = 100;
-  const auto failed = weir::wait(in_short(root.get(), server));
+  const auto failed = weir::wait(in_short(root.get(), &server));
   std::printf("%s\n", failed.error().to_string().c_str());
 
   weir::event closed;

@@ -113,19 +113,22 @@ duration retry::elapsed() const noexcept {
 
 const error* retry::error_before(std::size_t steps) const noexcept {
   if (steps >= std::min(errors_, kept_errors)) return nullptr;
-  return &*last_errors_[(errors_ - 1 - steps) % kept_errors];
+  const auto& kept = last_errors_[(errors_ - 1 - steps) % kept_errors];
+  return kept ? &*kept : nullptr;
 }
 
-void retry::begin_attempt(time_point now) noexcept {
+retry_attempt retry::begin_attempt(time_point now) noexcept {
   mark_.attempt = attempts_++;
   began_ = true;
   immediate_ = false;
   waiting_ = false;
   attempt_begun_ = now;
-  attempt_.emplace(context_, context_options{.timeout = options_.attempt_timeout});
-  core::context_state& state = *attempt_->get().state();
+  const context_scope& scope =
+      attempt_.emplace(context_, context_options{.timeout = options_.attempt_timeout});
+  core::context_state& state = *scope.get().state();
   state.key = &retrying;
   state.value = std::shared_ptr<const void>{std::shared_ptr<const void>{}, &mark_};  // owns nothing
+  return {.context = scope.get(), .number = mark_.attempt};
 }
 
 void retry::end_attempt() noexcept {
@@ -171,8 +174,7 @@ result<retry_attempt> retry::conclude() {
   const time_point now = clock_.now();
   if (!reason_ && began_) reason_ = stop_reason(now);
   if (reason_) return failure();
-  begin_attempt(now);
-  return retry_attempt{.context = attempt_->get(), .number = mark_.attempt};
+  return begin_attempt(now);
 }
 
 errc retry::code_of_end() const noexcept {
@@ -192,7 +194,9 @@ errc retry::code_of_end() const noexcept {
 }
 
 std::unexpected<error> retry::failure() const {
-  if (reason_ == retry_reason::invalid) return std::unexpected(options_.check().error());
+  if (result<void> valid = options_.check(); !valid) {
+    return std::unexpected(std::move(valid).error());
+  }
   error told = error{code_of_end(), message_of(reason_)}
                    .with("reason", std::string{reason_ ? name_of(*reason_) : "none"})
                    .with("attempts", std::int64_t{attempts_})

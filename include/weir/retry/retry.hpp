@@ -133,7 +133,7 @@ class retry {
   result<retry_attempt> conclude();
   [[nodiscard]] std::optional<retry_reason> stop_reason(time_point now) const noexcept;
   [[nodiscard]] errc code_of_end() const noexcept;
-  void begin_attempt(time_point now) noexcept;
+  retry_attempt begin_attempt(time_point now) noexcept;
   void end_attempt() noexcept;
   [[nodiscard]] bool stopped() const noexcept;
   void start_over(time_point now) noexcept;
