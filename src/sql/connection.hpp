@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -9,6 +10,7 @@
 
 #include <weir/context/context.hpp>
 #include <weir/pool/pool.hpp>
+#include <weir/runtime/frame_cache.hpp>
 #include <weir/runtime/hop.hpp>
 #include <weir/sql/driver.hpp>
 
@@ -32,6 +34,18 @@ class hop_if_elsewhere {
 
  private:
   executor* where_;
+};
+
+/// Memory for what lives about as long as a task's frame, from the same caches.
+template <class T>
+struct frame_allocator {
+  using value_type = T;
+  frame_allocator() noexcept = default;
+  template <class U>
+  frame_allocator(const frame_allocator<U>&) noexcept {}
+  T* allocate(std::size_t n) { return static_cast<T*>(allocate_frame(n * sizeof(T))); }
+  void deallocate(T* block, std::size_t n) noexcept { free_frame(block, n * sizeof(T)); }
+  friend bool operator==(frame_allocator, frame_allocator) noexcept { return true; }
 };
 
 /// The statements prepared on one connection, the recently used ones kept.

@@ -18,11 +18,17 @@ pool_options sql_db::limits(const sql::db_options& options, sql::access mode) co
 
 task<result<std::shared_ptr<sql_session>>> sql_db::session(context ctx, sql::access mode,
                                                            bool fresh) {
+  if (mode == sql::access::read_write && inside_.load() == task_record::current()) {
+    co_return fail(errc::would_deadlock,
+                   "this task waits for the connection that its own transaction holds: use the "
+                   "transaction's functions, or the database after it has ended");
+  }
   co_await hop_if_elsewhere{kind_->home(mode)};
   for (;;) {
     auto lent = co_await pool_for(mode).acquire(ctx);
     if (!lent) co_return std::unexpected(std::move(lent.error()));
-    auto s = std::make_shared<sql_session>(shared_from_this(), *std::move(lent));
+    auto s = std::allocate_shared<sql_session>(frame_allocator<sql_session>{}, shared_from_this(),
+                                               *std::move(lent));
     if (!fresh || s->uses() == 0) {
       co_await hop_if_elsewhere{s->home()};
       co_return s;
@@ -59,11 +65,34 @@ task<result<void>> run_and_end(sql::tx* t, transaction_code* fn) {
   co_return done;
 }
 
+/// Marks the task that is in a transaction on the only connection that writes.
+class sql_db::inside_scope {
+ public:
+  explicit inside_scope(sql_db* db) noexcept : db_(db) {
+    if (db_ != nullptr) db_->inside_.store(task_record::current());
+  }
+  inside_scope(const inside_scope&) = delete;
+  inside_scope& operator=(const inside_scope&) = delete;
+  ~inside_scope() {
+    if (db_ != nullptr) db_->leave(task_record::current());
+  }
+
+ private:
+  sql_db* db_;
+};
+
+void sql_db::leave(task_record* who) noexcept {
+  // The next transaction may have begun: the connection was given back before this.
+  inside_.compare_exchange_strong(who, nullptr);
+}
+
 task<result<void>> sql_db::transact(context ctx, sql::tx_options options, transaction_code* fn) {
   const auto once = [&](bool* began) -> task<result<void>> {
     auto t = co_await begin(ctx, options);
     if (!t) co_return std::unexpected(std::move(t.error()));
     *began = true;
+    const inside_scope mark{one_writer_ && options.access == sql::access::read_write ? this
+                                                                                     : nullptr};
     co_return co_await run_and_end(&*t, fn);
   };
   co_return co_await repeat_transaction(ctx, options, once);

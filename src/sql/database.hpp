@@ -28,6 +28,7 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
         fetch_rows_(std::max<std::size_t>(options.fetch_rows, 1)),
         on_bad_(options.on_bad),
         max_open_(options.max_open),
+        one_writer_(kind_->connections(options.max_open).writers == 1),
         writers_(owner, limits(options, sql::access::read_write),
                  source(sql::access::read_write, options)) {
     if (kind_->connections(max_open_).readers != 0) {
@@ -59,6 +60,9 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
   [[nodiscard]] executor& where() const noexcept { return where_; }
 
  private:
+  class inside_scope;
+
+  void leave(task_record* who) noexcept;
   [[nodiscard]] pool<pooled_connection>& pool_for(sql::access mode) noexcept {
     return mode == sql::access::read_only && readers_ ? *readers_ : writers_;
   }
@@ -75,6 +79,8 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
   const std::size_t fetch_rows_;
   const sql::bad_connections on_bad_;
   const std::size_t max_open_;
+  const bool one_writer_;
+  atomic<task_record*> inside_{nullptr};  // the task in a transaction on the one writer
   pool<pooled_connection> writers_;
   std::optional<pool<pooled_connection>> readers_;
 };

@@ -95,13 +95,20 @@ task<result<void>> sql_session::prelude(context ctx, std::uint64_t serial, purpo
   co_return result<void>{};
 }
 
-task<result<statement_cache::place>> sql_session::statement(context ctx, const statement_text* text,
+task<result<statement_cache::place>> sql_session::statement(context ctx, std::uint64_t serial,
+                                                            const statement_text* text,
                                                             arguments* a) {
   sql_connection& c = connection();
   const auto prepare = [&] { return c.statements.take(ctx, c.driver.get(), text->view()); };
   auto st = co_await while_locked<statement_cache::place>(ctx, prepare);
   if (!st) co_return st;
   sql::driver_statement* const made = (*st)->made.get();
+  if (c.mode == sql::access::read_only && made->writes()) {
+    wants_writer_ = serial == 0;
+    c.statements.put_back(*st);
+    co_return fail(errc::invalid_argument,
+                   "the statement writes, and this transaction or connection is read-only");
+  }
   auto fits = a->arrange(made->parameters(),
                          [made](std::string_view name) { return made->position(name); });
   if (fits) co_return st;
@@ -109,9 +116,9 @@ task<result<statement_cache::place>> sql_session::statement(context ctx, const s
   co_return std::unexpected(std::move(fits.error()));
 }
 
-task<result<sql::exec_result>> sql_session::exec_here(context ctx, const statement_text* text,
-                                                      arguments* a) {
-  auto st = co_await statement(ctx, text, a);
+task<result<sql::exec_result>> sql_session::exec_here(context ctx, std::uint64_t serial,
+                                                      const statement_text* text, arguments* a) {
+  auto st = co_await statement(ctx, serial, text, a);
   if (!st) co_return std::unexpected(std::move(st.error()));
   const auto once = [&] { return (*st)->made->exec(ctx, a->values()); };
   auto done = co_await while_locked<sql::exec_result>(ctx, once);
@@ -122,19 +129,12 @@ task<result<sql::exec_result>> sql_session::exec_here(context ctx, const stateme
 task<result<statement_cache::place>> sql_session::started(context ctx, std::uint64_t serial,
                                                           const statement_text* text,
                                                           arguments* a) {
-  auto st = co_await statement(ctx, text, a);
+  auto st = co_await statement(ctx, serial, text, a);
   if (!st) co_return st;
-  sql_connection& c = connection();
-  if (c.mode == sql::access::read_only && (*st)->made->writes()) {
-    wants_writer_ = serial == 0;
-    c.statements.put_back(*st);
-    co_return fail(errc::invalid_argument,
-                   "the statement writes, and this transaction or connection is read-only");
-  }
   const auto once = [&] { return (*st)->made->start(ctx, a->values()); };
   auto begun = co_await while_locked<void>(ctx, once);
   if (begun) co_return st;
-  c.statements.put_back(*st);
+  connection().statements.put_back(*st);
   co_return std::unexpected(std::move(begun.error()));
 }
 
@@ -195,7 +195,7 @@ task<result<sql::first_row>> sql_session::first_here(context ctx, std::uint64_t 
 
 task<result<sql::exec_result>> sql_session::exec(context ctx, std::uint64_t serial,
                                                  const statement_text* text, arguments* a) {
-  const auto body = [&] { return exec_here(ctx, text, a); };
+  const auto body = [&] { return exec_here(ctx, serial, text, a); };
   co_return co_await call<sql::exec_result>(ctx, serial, purpose::statement, body);
 }
 

@@ -93,12 +93,13 @@ class sql_session : public std::enable_shared_from_this<sql_session> {
 
   // At home, claimed.
   task<result<void>> prelude(context ctx, std::uint64_t serial, purpose what);
-  task<result<statement_cache::place>> statement(context ctx, const sql::statement_text* text,
+  task<result<statement_cache::place>> statement(context ctx, std::uint64_t serial,
+                                                 const sql::statement_text* text,
                                                  sql::arguments* a);
   task<result<statement_cache::place>> started(context ctx, std::uint64_t serial,
                                                const sql::statement_text* text, sql::arguments* a);
-  task<result<sql::exec_result>> exec_here(context ctx, const sql::statement_text* text,
-                                           sql::arguments* a);
+  task<result<sql::exec_result>> exec_here(context ctx, std::uint64_t serial,
+                                           const sql::statement_text* text, sql::arguments* a);
   task<result<sql::rows>> query_here(context ctx, std::uint64_t serial,
                                      const sql::statement_text* text, sql::arguments* a);
   task<result<sql::first_row>> first_here(context ctx, std::uint64_t serial,

@@ -40,11 +40,8 @@ void sql_session::watch_context(const context& ctx) {
 void sql_session::end_transaction() noexcept {
   tx_ = tx_state::none;
   on_cancel_.reset();
-  if (owned_by_tx_) {
-    hand_back();
-  } else {
-    tx_ctx_ = context{};
-  }
+  tx_ctx_ = context{};
+  if (owned_by_tx_) hand_back();
 }
 
 task<result<void>> sql_session::commit(context ctx, std::uint64_t serial) {

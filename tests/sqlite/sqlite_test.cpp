@@ -155,11 +155,23 @@ TEST_F(sqlite_transactions, that_read_see_one_state_and_do_not_hold_the_writer_u
   EXPECT_EQ(count(), 0);
   exec("INSERT INTO t VALUES (1)");
   EXPECT_EQ(count(), 0);
-  EXPECT_EQ(weir::wait(t.exec("INSERT INTO t VALUES (2)")).error().code(), errc::io);
+  EXPECT_EQ(weir::wait(t.exec("INSERT INTO t VALUES (2)")).error().code(), errc::invalid_argument);
   EXPECT_TRUE(weir::wait(t.commit()));
   EXPECT_EQ(row<int>("SELECT count(*) FROM t").value(), 1);
   EXPECT_EQ(weir::wait(db().begin({}, {.level = sql::isolation::read_committed})).error().code(),
             errc::unsupported);
+}
+
+TEST_F(sqlite_transactions, whose_task_waits_for_their_own_connection_are_told_so) {
+  exec("CREATE TABLE t(a INTEGER)");
+  auto body = [&](sql::tx&) -> task<result<void>> {
+    auto done = co_await db().exec({}, "INSERT INTO t VALUES (1)");
+    EXPECT_EQ(done.error().code(), errc::would_deadlock);
+    EXPECT_EQ((co_await db().query_row<int>({}, "SELECT count(*) FROM t")).value(), 0);
+    co_return result<void>{};
+  };
+  EXPECT_TRUE(weir::wait(db().with_tx({}, body)));
+  exec("INSERT INTO t VALUES (1)");
 }
 
 TEST_F(sqlite_transactions, wait_for_a_lock_that_an_outsider_holds) {
