@@ -72,17 +72,17 @@ context_state::~context_state() {
 void context_state::release() noexcept {
   if (handles_.fetch_sub(1) != 1) return;
   WEIR_ASSERT(where_ == storage::heap, "the last handle of a context in a frame was dropped twice");
-  detach_from_parent();
-  unpin();
-}
-
-void context_state::detach_from_parent() noexcept {
   bool disarmed = false;
   {
     lock_guard guard{mutex_};
     disarmed = disarm_locked();
   }
   if (disarmed) unpin();
+  detach_from_parent();
+  unpin();
+}
+
+void context_state::detach_from_parent() noexcept {
   if (parent_ == nullptr) return;
   {
     lock_guard guard{parent_->mutex_};
@@ -98,10 +98,11 @@ void context_state::unpin() noexcept {
 }
 
 void context_state::end_in_frame() noexcept {
-  detach_from_parent();
+  detach_from_parent();  // first: afterwards no cancellation from above comes here
   {
-    // Waiters of tasks that used this context and wait for nothing now: forget them.
     lock_guard guard{mutex_};
+    if (disarm_locked()) pins_.fetch_sub(1);
+    // Waiters of tasks that used this context and wait for nothing now: forget them.
     while (context_registration* idle = registrations_.pop_front()) {
       // The last touch: afterwards its task may end. If the task was faster, it comes for our lock.
       context_state* expected = this;
@@ -116,26 +117,24 @@ void context_state::end_in_frame() noexcept {
 }
 
 bool context_state::raise(context_level level, error why, std::source_location where) noexcept {
+  if (level_.load() >= level) return false;
   raise_pass pass;
-  bool raised = false;
-  pin();
   {
     lock_guard guard{mutex_};
-    raised = level_.load() < level;
-    if (raised) {
-      auto& cause = level == context_level::draining ? drain_cause_ : cancel_cause_;
-      cause.emplace(context_cause{std::move(why), where});
-      raise_locked(level, *this, pass);
-    }
+    if (level_.load() >= level) return false;
+    auto& cause = level == context_level::draining ? drain_cause_ : cancel_cause_;
+    cause.emplace(context_cause{std::move(why), where});
+    raise_locked(level, *this, pass);
   }
+  // Whoever is woken may end this node. Only those with callbacks are touched again: they are
+  // pinned.
   pass.wakes.wake_all();
   while (context_state* state = pass.to_run) {
     pass.to_run = state->next_to_run_;  // read before run_callbacks lets another pass have it
     state->run_callbacks();
     state->unpin();
   }
-  unpin();
-  return raised;
+  return true;
 }
 
 void context_state::raise_locked(context_level level, const context_state& cause_owner,
