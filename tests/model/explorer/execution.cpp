@@ -39,6 +39,7 @@ const verdict& execution::run(entry body, void* argument, const limits& within, 
   fiber::switch_to(controller_, threads_[0].self);
   memory::use(false);
   active_ = false;
+  statics::restore();
   std::memcpy(static_cast<void*>(exceptions), outside, sizeof outside);
   if (by.differs() || (!verdict_.failed && by.ended_early())) {
     verdict_.failed = true;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <source_location>
 #include <type_traits>
@@ -63,6 +63,24 @@ class life {
   static constexpr std::uint32_t dead = 0x0DEAD0B1;
 
   std::uint32_t word_ = alive;
+};
+
+/// What an execution writes to a static is taken back when it ends, so that the next one starts as
+/// it did: called before the write, with what is in no stack and not in the arena.
+class statics {
+ public:
+  static void about_to_write(void* bytes, std::size_t count) noexcept {
+    const auto at = reinterpret_cast<std::uintptr_t>(bytes);
+    if (at < first || at >= past) remember(bytes, count);
+  }
+  static void restore() noexcept;
+
+  /// Where stacks and arena are.
+  static std::uintptr_t first;
+  static std::uintptr_t past;
+
+ private:
+  static void remember(void* bytes, std::size_t count) noexcept;
 };
 
 /// True while a failed schedule is replayed for its reader.

@@ -42,6 +42,8 @@ struct region {
     }
     base = static_cast<std::byte*>(got);
     arena = base + stacks;
+    statics::first = reinterpret_cast<std::uintptr_t>(base);
+    statics::past = statics::first + stacks + memory::arena_bytes;
     // A stack that overflows meets a page that is not there.
     for (unsigned thread = 0; thread < max_threads; ++thread) {
       mprotect(base + thread * (memory::stack_bytes + guard_bytes), guard_bytes, PROT_NONE);
@@ -59,6 +61,41 @@ region& the_region() noexcept {
 }
 
 }  // namespace
+
+std::uintptr_t statics::first = 0;
+std::uintptr_t statics::past = 0;
+
+namespace {
+
+struct old_bytes {
+  void* at;
+  std::size_t count;
+  std::byte bytes[16];
+};
+constexpr std::size_t most_old = 4096;
+old_bytes old[most_old];
+std::size_t old_used = 0;
+
+}  // namespace
+
+void statics::remember(void* bytes, std::size_t count) noexcept {
+  if (!execution::current.active()) return;
+  if (count > sizeof old[0].bytes || old_used == most_old) {
+    execution::current.fail("an execution writes to statics too often, or to a large one");
+  }
+  old_bytes& kept = old[old_used++];
+  kept.at = bytes;
+  kept.count = count;
+  std::memcpy(kept.bytes, bytes, count);
+}
+
+void statics::restore() noexcept {
+  // The oldest value of each last.
+  while (old_used != 0) {
+    const old_bytes& kept = old[--old_used];
+    std::memcpy(kept.at, kept.bytes, kept.count);
+  }
+}
 
 std::byte* memory::stack(unsigned thread) noexcept {
   return the_region().base + thread * (stack_bytes + guard_bytes) + guard_bytes;

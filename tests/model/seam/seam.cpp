@@ -51,20 +51,27 @@ void mutex::lock(place where) noexcept {
   const unsigned self = execution::current.thread() + 1;
   if (owner_ == self) model::fail("a thread locked a mutex that it already holds", where);
   while (owner_ != 0 && execution::current.active()) {
+    model::statics::about_to_write(&waiting_, sizeof waiting_);
     waiting_ |= self_bit();
     execution::current.block(op::lock, this, time_point::max(), false);
     life_.expect(op::lock, this, where);
     waiting_ &= ~self_bit();
   }
-  owner_ = self;
+  take(self);
   if (model::tracing) model::trace(op::lock, this, "taken", 0, where);
+}
+
+void mutex::take(unsigned owner) noexcept {
+  // A static one may still be locked when an execution fails.
+  model::statics::about_to_write(&owner_, sizeof owner_);
+  owner_ = owner;
 }
 
 bool mutex::try_lock(place where) noexcept {
   model::step(op::try_lock, this, where);
   life_.expect(op::try_lock, this, where);
   const bool taken = owner_ == 0;
-  if (taken) owner_ = execution::current.thread() + 1;
+  if (taken) take(execution::current.thread() + 1);
   if (model::tracing) model::trace(op::try_lock, this, "", taken ? 1 : 0, where);
   return taken;
 }

@@ -44,7 +44,7 @@ class atomic {
 
   void store(T value, order = strongest, place where = place::current()) noexcept {
     enter(model::op::store, where);
-    value_ = value;
+    write(value);
     if (model::tracing) note(model::op::store, value, where);
   }
   T operator=(T value) noexcept {
@@ -55,7 +55,7 @@ class atomic {
   T exchange(T value, order = strongest, place where = place::current()) noexcept {
     enter(model::op::exchange, where);
     const T old = value_;
-    value_ = value;
+    write(value);
     if (model::tracing) note(model::op::exchange, old, where);
     return old;
   }
@@ -127,13 +127,18 @@ class atomic {
     life_.expect(what, this, where);
   }
 
+  void write(T value) noexcept {
+    model::statics::about_to_write(&value_, sizeof value_);
+    value_ = value;
+  }
+
   void note(model::op what, const T& value, place where) const noexcept {
     model::trace(what, this, "", model::number(value), where);
   }
 
   bool swap_if(T& expected, T desired, place where) noexcept {
     if (value_ == expected) {
-      value_ = desired;
+      write(desired);
       if (model::tracing) note(model::op::compare_exchange, desired, where);
       return true;
     }
@@ -146,7 +151,7 @@ class atomic {
   T change(F next, place where) noexcept {
     enter(model::op::fetch, where);
     const T old = value_;
-    value_ = next(old);
+    write(next(old));
     if (model::tracing) note(model::op::fetch, value_, where);
     return old;
   }

@@ -27,6 +27,7 @@ class WEIR_CAPABILITY("mutex") mutex {
   void unlock(place where = place::current()) noexcept WEIR_RELEASE();
 
  private:
+  void take(unsigned owner) noexcept;
   void destroy() noexcept;
 
   unsigned owner_ = 0;    // thread + 1

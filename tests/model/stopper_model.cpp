@@ -1,0 +1,239 @@
+// Refuse-and-count, the ladder of a stop, closers, and the end of the stopper right after it.
+
+#include <memory>
+#include <optional>
+
+#include <weir/context/wait.hpp>
+#include <weir/core/log.hpp>
+#include <weir/runtime/inline_executor.hpp>
+#include <weir/runtime/run_loop.hpp>
+#include <weir/runtime/runtime.hpp>
+#include <weir/stopper/stopper.hpp>
+#include <weir/sync/event.hpp>
+#include <weir/sync/semaphore.hpp>
+
+#include "explorer/model.hpp"
+
+namespace {
+
+using namespace weir;
+using namespace std::chrono_literals;
+
+// ---------------------------------------------------------------- the count
+
+WEIR_MODEL(of_entering_leaving_and_closing_one_is_told_of_the_last) {
+  auto owner = std::make_unique<core::live_tasks>();
+  core::live_tasks& live = *owner;
+  core::atomic<int> told{0};
+  core::atomic<bool> closed{false};
+  int refused = 0;
+  const auto last = [&] {
+    told.fetch_add(1);
+    owner.reset();
+  };
+  // One is live from before: the object must not go before everybody is past it.
+  core::live_task before{"before", {}};
+  model::check(live.enter(before, 1), "open at first");
+  model::threads(
+      [&] {
+        core::live_task task{"task", {}};
+        if (live.enter(task, 2)) {
+          model::check(told.load() == 0, "nobody is told while a task is live");
+          if (live.leave(task)) last();
+        } else {
+          ++refused;
+          model::check(live.closed(), "refused because it was closed");
+        }
+        if (live.leave(before)) last();
+      },
+      [&] {
+        if (live.close()) last();
+        closed.store(true);
+      });
+  model::check(told.load() == 1, "exactly one was told of the last");
+  model::sometimes(refused == 0, "the task came in");
+  model::sometimes(refused == 1, "the task was refused");
+}
+
+WEIR_MODEL(a_refusal_is_followed_by_refusals_alone) {
+  core::live_tasks live;
+  core::atomic<bool> refused{false};
+  const auto enter = [&](std::uint32_t shard) {
+    core::live_task task{"task", {}};
+    const bool before = refused.load();
+    if (live.enter(task, shard)) {
+      model::check(!before, "nobody is let in after somebody was refused");
+      static_cast<void>(live.leave(task));
+    } else {
+      refused.store(true);
+    }
+  };
+  model::threads([&] { enter(0); }, [&] { enter(15); }, [&] { static_cast<void>(live.close()); });
+}
+
+// ---------------------------------------------------------------- the whole
+
+/// A runtime whose only worker sleeps before the race begins: tasks run on a loop, closers at once.
+struct stage {
+  manual_clock time;
+  runtime rt{{.workers = 1, .time = &time}};
+  run_loop loop{time};
+  inline_executor inline_now{time};
+
+  stage() {
+    while (rt.stats().sleeping != 1) core::cpu_relax();
+  }
+  stopper_options options() {
+    return {.name = "s", .heartbeat = {}, .executor = &loop, .blocking = &inline_now};
+  }
+};
+
+WEIR_MODEL(a_permit_against_a_stop_is_refused_or_waited_for, .bound = 1, .pct = 10'000) {
+  stage on;
+  std::optional<stopper> s{std::in_place, on.rt, on.options()};
+  stopper& it = *s;
+  core::atomic<bool> stopped{false};
+  bool entered = false;
+  auto first = it.try_enter("first");
+  model::check(first.has_value(), "it is running");
+  model::threads(
+      [&] {
+        {
+          auto second = it.try_enter("second");
+          entered = second.has_value();
+          if (entered) model::check(!stopped.load(), "a stop does not return before its permits");
+        }
+        model::check(!stopped.load(), "the first one is still there");
+        first->release();
+      },
+      [&] {
+        const auto report = wait(it.stop());
+        stopped.store(true);
+        model::check(report.has_value(), "it stopped");
+        s.reset();
+      });
+  model::sometimes(entered, "the permit came in");
+  model::sometimes(!entered, "the permit was refused");
+}
+
+WEIR_MODEL(two_stops_return_the_same_report, .bound = 1, .pct = 10'000) {
+  stage on;
+  stopper it{on.rt, on.options()};
+  auto one = it.try_enter("one");
+  const auto stop = [&](const char* why) {
+    const auto report = wait(it.stop({.reason = why}));
+    model::check(report.has_value() && it.is_stopped(), "it has stopped");
+  };
+  model::threads([&] { stop("a"); }, [&] { stop("b"); }, [&] { one->release(); });
+}
+
+WEIR_MODEL(a_call_inside_is_counted_and_others_are_refused, .bound = 1, .pct = 10'000) {
+  stage on;
+  stopper it{on.rt, on.options()};
+  core::atomic<bool> stopped{false};
+  const auto call = [&] {
+    const auto done = it.run("call", [&] {
+      model::check(!stopped.load(), "a call runs before the stop returns");
+      core::cpu_relax();
+      model::check(!stopped.load(), "and the stop waits for its end");
+    });
+    model::sometimes(done.has_value(), "a call was let in");
+    model::sometimes(!done, "a call was refused");
+  };
+  model::threads(call, call, [&] {
+    static_cast<void>(wait(it.stop()));
+    stopped.store(true);
+  });
+}
+
+WEIR_MODEL(a_closer_added_while_stop_races_always_runs, .bound = 1, .pct = 10'000) {
+  stage on;
+  core::atomic<int> ran{0};
+  {
+    stopper it{on.rt, on.options()};
+    model::threads(
+        [&] {
+          it.defer("first", [&] { ran.fetch_add(1); }).keep();
+          it.defer("second", [&] { ran.fetch_add(1); }).keep();
+        },
+        [&] { static_cast<void>(wait(it.stop())); });
+    model::check(ran.load() == 2, "each closer ran once");
+  }
+}
+
+WEIR_MODEL(a_registration_that_ended_never_runs, .bound = 1, .pct = 10'000) {
+  stage on;
+  stopper it{on.rt, on.options()};
+  auto* alive = new core::atomic<bool>(true);
+  bool taken_back = false;
+  core::atomic<int> ran{0};
+  auto closing = it.defer("closer", [&ran, alive] {
+    model::check(alive->load(), "a closer ran after its registration had ended");
+    ran.fetch_add(1);
+  });
+  model::threads(
+      [&] {
+        taken_back = closing.cancel();
+        delete alive;
+      },
+      [&] { static_cast<void>(wait(it.stop())); });
+  model::check(taken_back == (ran.load() == 0), "it ran, or was taken back");
+  model::sometimes(taken_back, "it was taken back");
+  model::sometimes(!taken_back, "it ran");
+}
+
+WEIR_MODEL(an_on_quiesce_call_runs_once, .bound = 1, .pct = 10'000) {
+  stage on;
+  stopper it{on.rt, on.options()};
+  core::atomic<int> ran{0};
+  model::threads([&] { it.on_quiesce([&] { ran.fetch_add(1); }).keep(); },
+                 [&] { static_cast<void>(wait(it.stop())); });
+  model::check(ran.load() == 1, "it ran once");
+}
+
+WEIR_MODEL(the_budgets_of_a_stop_cancel_what_does_not_end, .bound = 1, .pct = 10'000) {
+  stage on;
+  stopper it{on.rt, on.options()};
+  auto one = it.try_enter("one");
+  bool cancelled = false;
+  model::threads(
+      [&] {
+        static_cast<void>(wait(until_draining(one->ctx())));
+        cancelled = wait(until_cancelled(one->ctx())).has_value();
+        one->release();
+      },
+      [&] {
+        const auto report = wait(it.stop({.drain = 1ms, .cancel = 1h}));
+        model::check(report.has_value(), "it stopped");
+      },
+      [&] {
+        while (!it.is_quiescing()) core::cpu_relax();
+        while (!on.time.advance_to_next()) core::cpu_relax();
+      });
+  model::check(cancelled, "the drain budget ended");
+}
+
+WEIR_MODEL(who_waits_for_stopped_may_destroy_it, .bound = 1, .pct = 10'000) {
+  stage on;
+  std::optional<stopper> s{std::in_place, on.rt, on.options()};
+  stopper& it = *s;
+  core::atomic<bool> over{false};
+  auto one = it.try_enter("one");
+  it.request_stop();
+  model::threads(
+      [&] {
+        model::check(wait(it.stopped()).has_value(), "it stopped");
+        s.reset();
+        over.store(true);
+        on.loop.wake();
+      },
+      [&] { one->release(); },
+      [&] {
+        on.loop.run_until(
+            [](void* end) noexcept { return static_cast<core::atomic<bool>*>(end)->load(); },
+            &over);
+      });
+  on.loop.run_until_idle();
+}
+
+}  // namespace
