@@ -284,12 +284,19 @@ TEST_F(sqlite_addresses, with_mistakes_are_refused_before_anything_is_opened) {
   EXPECT_NE(refused("ledger.db").find("as in sqlite:ledger.db"), std::string::npos);
   EXPECT_NE(refused("sqlite:%zz").find("hexadecimal"), std::string::npos);
   EXPECT_NE(refused("mysql:x").find("no SQLite address"), std::string::npos);
-  constexpr sql::scheme known[] = {sqlite::scheme};
+}
+
+TEST_F(sqlite_addresses, choose_among_the_kinds_of_database_that_a_program_names) {
+  auto& stopper = stop_;
+  const std::string address = "sqlite:" + path();
+  constexpr weir::sql::scheme known[] = {weir::sqlite::scheme};
+  auto db = weir::sql::open(stopper, address, known, {.max_open = 8});
+  ASSERT_TRUE(db);
+  EXPECT_TRUE(weir::wait(db->ping({})));
   const auto unknown = sql::open(stop_, "oracle:x", known);
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code(), errc::invalid_argument);
   EXPECT_NE(unknown.error().to_string().find("knows sqlite:"), std::string::npos);
-  EXPECT_TRUE(sql::open(stop_, "sqlite:" + path(), known));
   EXPECT_EQ(sql::open(stop_, "sqlite:" + path(), known, {.max_open = 0}).error().code(),
             errc::invalid_argument);
 }
