@@ -206,8 +206,8 @@ std::unexpected<error> retry::failure() const {
   }
   if (const error* last = error_before(0)) {
     told = std::move(told).caused_by(*last);
-  } else if (const auto cause = context_.cancel_cause(); reason_ == retry_reason::cancelled) {
-    told = std::move(told).caused_by(cause->what);
+  } else if (reason_ == retry_reason::cancelled) {
+    if (const auto cause = context_.cancel_cause()) told = std::move(told).caused_by(cause->what);
   }
   return std::unexpected(std::move(told));
 }

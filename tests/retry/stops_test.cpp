@@ -119,8 +119,8 @@ TEST(retry_stops, an_event_set_by_another_thread_ends_the_wait_of_a_thread) {
 /// Ends what a loop hangs on in one of three ways, at a moment that differs from round to round,
 /// while `run` retries; it returns the reason.
 template <class F>
-void stopped_by_another_thread(F run) {
-  for (int round = 0; round < 200; ++round) {
+void stopped_by_another_thread(int rounds, F run) {
+  for (int round = 0; round < rounds; ++round) {
     context_source root;
     event closed;
     std::thread stopper{[&, round] {
@@ -137,7 +137,7 @@ void stopped_by_another_thread(F run) {
 }
 
 TEST(retry_stops, a_stop_by_another_thread_races_with_the_timer_of_a_thread) {
-  stopped_by_another_thread([](const context& ctx, event& closed) {
+  stopped_by_another_thread(200, [](const context& ctx, event& closed) {
     auto until = closed.wait({});
     retry attempts{ctx, {.initial_backoff = 1us, .max_backoff = 5us, .until = until}};
     while (wait(attempts.next())) attempts.failed(error{errc::busy, "busy"});
@@ -153,7 +153,7 @@ TEST(retry_stops, a_stop_by_another_thread_races_with_the_timer_of_a_task) {
     co_return attempts.reason();
   };
   stopped_by_another_thread(
-      [&](const context& ctx, event& closed) { return weir::wait(body(ctx, closed)); });
+      200, [&](const context& ctx, event& closed) { return weir::wait(body(ctx, closed)); });
 }
 
 TEST(retry_stops, a_stop_by_another_thread_races_with_a_select) {
@@ -166,7 +166,7 @@ TEST(retry_stops, a_stop_by_another_thread_races_with_a_select) {
     co_return attempts.reason();
   };
   stopped_by_another_thread(
-      [&](const context& ctx, event& closed) { return weir::wait(body(ctx, closed)); });
+      30, [&](const context& ctx, event& closed) { return weir::wait(body(ctx, closed)); });
 }
 
 TEST(retry_stops, a_deadline_that_leaves_no_time_ends_the_loop_before_the_wait) {
