@@ -13,7 +13,9 @@ pool_core::home pool_home(stopper& owner) noexcept {
 
 registration close_pool_with(stopper& owner, std::shared_ptr<pool_core> pool) {
   // Closers run when the tasks are gone: during the drain they still get resources to finish with.
-  return owner.defer("pool", [pool = std::move(pool)](const context& ctx) -> result<void> {
+  // The name lives as long as the closer, which holds the pool.
+  const char* name = pool->pool_name().c_str();
+  return owner.defer(name, [pool = std::move(pool)](const context& ctx) -> result<void> {
     return weir::wait(pool->close(ctx));
   });
 }
