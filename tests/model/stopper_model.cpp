@@ -88,7 +88,7 @@ struct stage {
   }
 };
 
-WEIR_MODEL(a_permit_against_a_stop_is_refused_or_waited_for, .bound = 1, .pct = 10'000) {
+WEIR_MODEL(a_permit_against_a_stop_is_refused_or_waited_for, .pct = 10'000) {
   stage on;
   std::optional<stopper> s{std::in_place, on.rt, on.options()};
   stopper& it = *s;
@@ -146,7 +146,7 @@ WEIR_MODEL(a_call_inside_is_counted_and_others_are_refused, .bound = 1, .pct = 1
   });
 }
 
-WEIR_MODEL(a_closer_added_while_stop_races_always_runs, .bound = 1, .pct = 10'000) {
+WEIR_MODEL(a_closer_added_while_stop_races_always_runs, .pct = 10'000) {
   stage on;
   core::atomic<int> ran{0};
   {
@@ -161,7 +161,7 @@ WEIR_MODEL(a_closer_added_while_stop_races_always_runs, .bound = 1, .pct = 10'00
   }
 }
 
-WEIR_MODEL(a_registration_that_ended_never_runs, .bound = 1, .pct = 10'000) {
+WEIR_MODEL(a_registration_that_ended_never_runs, .pct = 10'000) {
   stage on;
   stopper it{on.rt, on.options()};
   auto* alive = new core::atomic<bool>(true);
@@ -182,7 +182,7 @@ WEIR_MODEL(a_registration_that_ended_never_runs, .bound = 1, .pct = 10'000) {
   model::sometimes(!taken_back, "it ran");
 }
 
-WEIR_MODEL(an_on_quiesce_call_runs_once, .bound = 1, .pct = 10'000) {
+WEIR_MODEL(an_on_quiesce_call_runs_once, .pct = 10'000) {
   stage on;
   stopper it{on.rt, on.options()};
   core::atomic<int> ran{0};

@@ -1,0 +1,231 @@
+// Acquire, return, cancel, failed opens, closing, and the end of a pool with leases out. The pool's
+// tasks run at once on whoever starts them, so that all of the race is the pool's own.
+
+#include <memory>
+#include <optional>
+
+#include <weir/context/context.hpp>
+#include <weir/context/select.hpp>
+#include <weir/context/wait.hpp>
+#include <weir/pool/pool.hpp>
+#include <weir/runtime/inline_executor.hpp>
+#include <weir/runtime/run_loop.hpp>
+
+#include "explorer/model.hpp"
+
+namespace {
+
+using namespace weir;
+using namespace std::chrono_literals;
+
+/// What the pools open: a number that says how many are open at once, and fails as told.
+struct factory {
+  core::atomic<int> open{0};
+  core::atomic<int> opened{0};
+  core::atomic<int> closed{0};
+  int failures = 0;  // the first opens that fail
+  int most = 1;
+};
+
+class source final : public pool_source<int> {
+ public:
+  explicit source(factory& of) noexcept : factory_(of) {}
+  task<result<int>> open(context) override {
+    const int number = factory_.opened.fetch_add(1);
+    if (number < factory_.failures) co_return fail(errc::failed, "it does not open");
+    model::check(factory_.open.fetch_add(1) < factory_.most, "never more than max_open are open");
+    co_return result<int>{number};
+  }
+  task<void> close(int) override {
+    factory_.open.fetch_sub(1);
+    factory_.closed.fetch_add(1);
+    co_return;
+  }
+
+ private:
+  factory& factory_;
+};
+
+struct setting {
+  manual_clock time;
+  inline_executor here{time};
+  factory made;
+
+  std::unique_ptr<pool<int>> make(pool_options options) {
+    options.max_open = options.max_open == 0 ? 1 : options.max_open;
+    made.most = static_cast<int>(options.max_open);
+    return std::make_unique<pool<int>>(here, options, std::make_unique<source>(made));
+  }
+};
+
+WEIR_MODEL(two_users_of_one_resource_take_turns) {
+  setting on;
+  const auto it = on.make({});
+  core::atomic<int> inside{0};
+  const auto use = [&] {
+    for (int i = 0; i < 2; ++i) {
+      const auto mine = wait(it->acquire({}));
+      model::check(mine.has_value(), "an acquire without a context succeeds");
+      model::check(inside.fetch_add(1) == 0, "two users have the one resource");
+      inside.fetch_sub(1);
+    }
+  };
+  model::threads(use, use);
+  const pool_stats end = it->stats();
+  model::check(end.in_use == 0 && end.waiting == 0 && end.idle == 1, "it is home");
+  model::check(on.made.opened.load() == 1, "it was opened once");
+}
+
+WEIR_MODEL(a_cancelled_acquire_loses_no_resource) {
+  setting on;
+  const auto it = on.make({});
+  context_source impatient;
+  bool granted = false;
+  model::threads(
+      [&] {
+        const auto mine = wait(it->acquire(impatient.get()));
+        granted = mine.has_value();
+      },
+      [&] { model::check(wait(it->acquire({})).has_value(), "the other one gets it"); },
+      [&] { impatient.cancel(); });
+  const pool_stats end = it->stats();
+  model::check(end.in_use == 0 && end.waiting == 0, "nobody has it or waits for it");
+  model::check(it->try_acquire().has_value(), "it can be had");
+  model::sometimes(granted, "the grant was first");
+  model::sometimes(!granted, "the cancel was first");
+}
+
+WEIR_MODEL(a_failed_open_is_told_to_one_and_the_others_get_attempts) {
+  setting on;
+  on.made.failures = 1;
+  const auto it = on.make({});
+  core::atomic<int> failed{0};
+  const auto use = [&] {
+    if (!wait(it->acquire({}))) failed.fetch_add(1);
+  };
+  model::threads(use, use);
+  model::check(failed.load() == 1, "the one failure was told to one of them");
+  model::check(it->stats().waiting == 0, "nobody is left waiting");
+}
+
+WEIR_MODEL(a_discarded_resource_makes_room_for_another) {
+  setting on;
+  const auto it = on.make({});
+  const auto use = [&] {
+    auto mine = wait(it->acquire({}));
+    model::check(mine.has_value(), "each gets one");
+    mine->discard();
+  };
+  model::threads(use, use);
+  model::check(on.made.opened.load() == 2 && on.made.closed.load() == 2, "two were opened");
+}
+
+WEIR_MODEL(a_close_fails_waiters_and_waits_for_leases) {
+  setting on;
+  auto it = on.make({});
+  auto first = wait(it->acquire({}));
+  bool late = false;
+  model::threads(
+      [&] {
+        const auto mine = wait(it->acquire({}));
+        late = mine.has_value();
+        if (!late) model::check(mine.error().code() == errc::closed, "it says that it is closed");
+      },
+      [&] { first->release(); },
+      [&] {
+        model::check(wait(it->close({})).has_value(), "all came home");
+        model::check(on.made.open.load() == 0, "all are closed when close returns");
+      });
+  model::check(it->stats().open == 0, "nothing is open");
+  model::sometimes(late, "the waiter was served");
+  model::sometimes(!late, "the waiter was refused");
+}
+
+WEIR_MODEL(a_pool_may_end_before_its_leases) {
+  setting on;
+  auto it = on.make({.max_open = 2});
+  auto first = wait(it->acquire({}));
+  auto second = wait(it->acquire({}));
+  model::threads([&] { it.reset(); }, [&] { first->release(); },
+                 [&] { static_cast<void>(second->detach()); });
+  model::check(on.made.closed.load() == 1, "what came home was closed");
+}
+
+WEIR_MODEL(a_timeout_against_a_return_loses_no_resource, .timeouts = 1) {
+  factory made;
+  run_loop loop;  // on real time, which waits of threads go by
+  pool<int> it{loop, {.max_open = 1, .acquire_timeout = 1ms}, std::make_unique<source>(made)};
+  std::optional<lease<int>> first;
+  bool granted = false;
+  model::threads(
+      [&] {
+        auto got = wait(it.acquire({}));
+        if (got) first = std::move(*got);
+      },
+      [&] { loop.run_until_idle(); });
+  loop.run_until_idle();
+  if (!first) first = it.try_acquire();
+  model::check(first.has_value(), "it was opened for somebody, and stays");
+  model::threads(
+      [&] {
+        const auto mine = wait(it.acquire({}));
+        granted = mine.has_value();
+      },
+      [&] { first->release(); });
+  const pool_stats end = it.stats();
+  model::check(end.in_use == 0 && end.waiting == 0 && end.idle == 1, "it is home");
+  it.begin_close();
+  loop.run_until_idle();
+  model::sometimes(granted, "the return was first");
+  model::sometimes(!granted, "the timeout was first");
+}
+
+WEIR_MODEL(a_select_of_two_pools_takes_one_resource) {
+  setting left_side;
+  setting right_side;
+  const auto left = left_side.make({});
+  const auto right = right_side.make({});
+  auto a = wait(left->acquire({}));
+  auto b = wait(right->acquire({}));
+  std::size_t which = 9;
+  model::threads([&] { which = wait(select(left->acquire({}), right->acquire({}))).index(); },
+                 [&] { a->release(); }, [&] { b->release(); });
+  model::check(left->stats().idle == 1 && right->stats().idle == 1, "both are home");
+  model::sometimes(which == 0, "the left one was first");
+  model::sometimes(which == 1, "the right one was first");
+}
+
+WEIR_MODEL(an_idle_resource_ends_by_its_timer_or_is_lent) {
+  setting on;
+  {
+    const auto it = on.make({.max_idle_time = 5ms});
+    {
+      auto mine = wait(it->acquire({}));
+    }
+    bool lent = false;
+    model::threads([&] { on.time.advance(5ms); },
+                   [&] {
+                     auto mine = it->try_acquire();
+                     lent = mine.has_value();
+                   });
+    const pool_stats end = it->stats();
+    model::check(end.in_use == 0 && end.idle + end.closed_idle_time == 1, "home or closed");
+    model::sometimes(lent, "it was lent");
+    model::sometimes(end.closed_idle_time == 1, "its time was over");
+  }
+  model::check(on.made.open.load() == 0, "nothing is open in the end");
+  model::check(on.time.next_timer() == time_point::max(), "no timer is left armed");
+}
+
+WEIR_MODEL(a_lower_limit_closes_what_is_too_much) {
+  setting on;
+  const auto it = on.make({.max_open = 2});
+  auto first = wait(it->acquire({}));
+  auto second = wait(it->acquire({}));
+  model::threads([&] { it->set_max_open(1); }, [&] { first->release(); },
+                 [&] { second->release(); });
+  const pool_stats end = it->stats();
+  model::check(end.open == 1 && end.idle == 1, "one is left");
+}
+
+}  // namespace
