@@ -46,7 +46,7 @@ stopper_core::step stopper_core::decide(time_point now, time_point& next) noexce
   const step due = decide_phase(now, next);
   if (due != step::rest || phase_ == phase::stopped || finishing_up_) return due;
   if (now >= next_beat_) {
-    next_beat_ = saturating_add(now, options_.heartbeat);
+    next_beat_ = time_point::max();  // until this one is written
     return step::heartbeat;
   }
   next = std::min(next, next_beat_);
@@ -114,6 +114,9 @@ void stopper_core::beat(time_point now) noexcept {
   const std::string line = beat_line(now);
   log_sink& sink = options_.heartbeat_sink != nullptr ? *options_.heartbeat_sink : stderr_log();
   sink.write(log_level::info, line);
+  lock_guard guard{mutex_};
+  // From now: a sink that is slower than the period must not make the next one due at once.
+  next_beat_ = saturating_add(time().now(), options_.heartbeat);
 }
 
 std::string stopper_core::beat_line(time_point now) {

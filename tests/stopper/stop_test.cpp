@@ -610,6 +610,25 @@ TEST(heartbeat, says_phase_how_many_are_left_the_oldest_and_the_budget) {
   sim.settle();
 }
 
+TEST(heartbeat, with_a_sink_slower_than_its_period_does_not_hold_up_the_stop) {
+  struct sink final : log_sink {
+    manual_clock* time = nullptr;
+    void write(log_level, std::string_view) noexcept override { time->advance(2s); }
+  };
+  simulation sim;
+  sink slow;
+  slow.time = &sim.time;
+  auto options = sim.options();
+  options.heartbeat = 1s;
+  options.heartbeat_sink = &slow;
+  stopper s{sim.rt, options};
+  spawn_sleeper(s, 10s);
+  sim.settle();
+  const auto report = sim.stop(s, {.drain = 1h});
+  EXPECT_EQ(report.outcome(), shutdown_outcome::clean);
+  EXPECT_LE(report.total, 12s);
+}
+
 TEST(ladder, twenty_four_simulated_hours_take_no_time) {
   simulation sim;
   stopper s{sim.rt, sim.options()};
