@@ -228,4 +228,65 @@ WEIR_MODEL(a_lower_limit_closes_what_is_too_much) {
   model::check(end.open == 1 && end.idle == 1, "one is left");
 }
 
+/// The pool's tasks on a loop that one more thread runs until the others are done.
+struct loop_setting {
+  manual_clock time;
+  run_loop loop{time};
+  factory made;
+  core::atomic<int> left{0};
+
+  void done() {
+    if (left.fetch_sub(1) == 1) loop.wake();
+  }
+  void pump() {
+    loop.run_until(
+        [](void* self) noexcept { return static_cast<loop_setting*>(self)->left.load() == 0; },
+        this);
+  }
+};
+
+WEIR_MODEL(who_waits_behind_a_failed_open_gets_an_attempt, .bound = 1, .pct = 10'000) {
+  loop_setting on;
+  on.made.failures = 1;
+  on.left.store(2);
+  {
+    pool<int> it{on.loop, {.max_open = 1}, std::make_unique<source>(on.made)};
+    core::atomic<int> failed{0};
+    const auto use = [&] {
+      {
+        const auto mine = wait(it.acquire({}));
+        if (!mine) failed.fetch_add(1);
+      }
+      on.done();
+    };
+    model::threads(use, use, [&] { on.pump(); });
+    model::check(failed.load() == 1, "the one failure was told to one of them");
+  }
+  on.loop.run_until_idle();
+  model::check(on.made.open.load() == 0, "nothing is open in the end");
+}
+
+WEIR_MODEL(a_close_against_an_open_that_is_on_its_way, .bound = 1, .pct = 10'000) {
+  loop_setting on;
+  on.left.store(2);
+  pool<int> it{on.loop, {.max_open = 1}, std::make_unique<source>(on.made)};
+  bool served = false;
+  model::threads(
+      [&] {
+        {
+          const auto mine = wait(it.acquire({}));
+          served = mine.has_value();
+        }
+        on.done();
+      },
+      [&] {
+        model::check(wait(it.close({})).has_value(), "all came home");
+        model::check(on.made.open.load() == 0, "what was on its way is closed too");
+        on.done();
+      },
+      [&] { on.pump(); });
+  model::sometimes(served, "the caller was served");
+  model::sometimes(!served && on.made.opened.load() == 1, "it came too late for the caller");
+}
+
 }  // namespace

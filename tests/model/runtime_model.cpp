@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <weir/context/context.hpp>
+#include <weir/context/on_cancel.hpp>
 #include <weir/context/sleep.hpp>
 #include <weir/context/wait.hpp>
 #include <weir/runtime/hop.hpp>
@@ -105,6 +106,16 @@ WEIR_MODEL(a_blocking_call_comes_back_to_its_runtime, .bound = 1, .timeouts = 1,
   };
   auto a = core::start(rt, {"hops"}, {}, hops, no_tail{});
   model::check(wait(a.join({})).value_or(0) == 3, "it came back");
+}
+
+/// Nothing but the kick of the timer tells the sleeping worker.
+WEIR_MODEL(a_timer_armed_from_outside_wakes_a_sleeping_worker, .bound = 1, .pct = 5'000) {
+  runtime rt{{.workers = 1}};
+  event over;
+  const context_source source{context{}, {.timeout = 1ms}};
+  const auto hook = on_cancel(source.get(), [&over]() noexcept { over.set(); });
+  source.get().state()->arm_deadline(rt.timers());
+  model::check(wait(over.wait({})).has_value(), "the deadline passed");
 }
 
 }  // namespace
