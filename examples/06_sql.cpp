@@ -22,22 +22,28 @@ weir::task<weir::result<void>> fill(weir::context ctx, sql::db* db) {
   co_return weir::result<void>{};
 }
 
-/// Takes from one and gives to the other. Run again from the start if it loses against another
-/// transaction; nobody ever sees half of it.
-weir::task<weir::result<std::int64_t>> move(weir::context ctx, sql::db* db, std::string from,
-                                            std::string to, int cents) {
-  auto transfer = [&](sql::tx& tx) -> weir::task<weir::result<std::int64_t>> {
-    auto left = co_await tx.query_row<std::int64_t>(
-        "UPDATE accounts SET cents = cents - ? WHERE name = ? RETURNING cents", cents, from);
-    if (!left) co_return std::unexpected(left.error());
-    if (*left < 0) co_return weir::fail(weir::errc::constraint, "not enough on the account");
-    auto given =
-        co_await tx.exec("UPDATE accounts SET cents = cents + ? WHERE name = ?", cents, to);
-    if (!given) co_return std::unexpected(given.error());
-    if (given->rows_affected != 1) co_return weir::fail(weir::errc::not_found, "no such account");
-    co_return *left;
-  };
-  co_return co_await db->with_tx(ctx, transfer);
+struct transfer {
+  std::string from;
+  std::string to;
+  int cents;
+};
+
+weir::task<weir::result<std::int64_t>> take_and_give(sql::tx* tx, transfer t) {
+  auto left = co_await tx->query_row<std::int64_t>(
+      "UPDATE accounts SET cents = cents - ? WHERE name = ? RETURNING cents", t.cents, t.from);
+  if (!left) co_return std::unexpected(left.error());
+  if (*left < 0) co_return weir::fail(weir::errc::constraint, "not enough on the account");
+  auto given =
+      co_await tx->exec("UPDATE accounts SET cents = cents + ? WHERE name = ?", t.cents, t.to);
+  if (!given) co_return std::unexpected(given.error());
+  if (given->rows_affected != 1) co_return weir::fail(weir::errc::not_found, "no such account");
+  co_return *left;
+}
+
+/// Both or neither. Run again from the start if it loses against another transaction.
+weir::task<weir::result<std::int64_t>> move(weir::context ctx, sql::db* db, transfer t) {
+  auto both = [&t](sql::tx& tx) { return take_and_give(&tx, t); };
+  co_return co_await db->with_tx(ctx, both);
 }
 
 weir::task<weir::result<void>> print(weir::context ctx, sql::db* db) {
@@ -53,10 +59,10 @@ weir::task<weir::result<void>> print(weir::context ctx, sql::db* db) {
 
 weir::task<weir::result<void>> ledger(weir::context ctx, sql::db* db) {
   if (auto filled = co_await fill(ctx, db); !filled) co_return filled;
-  if (auto moved = co_await move(ctx, db, "anna", "bert", 30); !moved) {
+  if (auto moved = co_await move(ctx, db, {"anna", "bert", 30}); !moved) {
     co_return std::unexpected(moved.error());
   }
-  auto refused = co_await move(ctx, db, "anna", "cleo", 500);
+  auto refused = co_await move(ctx, db, {"anna", "cleo", 500});
   std::printf("500 more: %s\n", refused ? "moved" : refused.error().to_string().c_str());
   co_return co_await print(ctx, db);
 }

@@ -49,7 +49,7 @@ task<result<void>> run_and_end(sql::tx* t, transaction_code* fn) {
   std::exception_ptr thrown;
   executor& home = this_executor();
   try {
-    done = co_await fn->run(*t);
+    done = co_await fn->run(t);
   } catch (...) {
     thrown = std::current_exception();
   }

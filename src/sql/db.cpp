@@ -31,29 +31,32 @@ db::~db() {
 
 task<result<void>> db::ping(context ctx) {
   auto body = [ctx](const session_ptr& s) { return s->ping(ctx); };
-  return and_back(core_, core_->on_connection<void>(ctx, access::read_write, std::move(body)));
+  return and_back(core_,
+                  core_->on_connection<void>(std::move(ctx), access::read_write, std::move(body)));
 }
 
 task<result<exec_result>> db::do_exec(context ctx, statement_text text, arguments a) {
   auto body = [ctx, text = std::move(text), a = std::move(a)](const session_ptr& s) mutable {
     return s->exec(ctx, 0, &text, &a);
   };
-  return and_back(core_,
-                  core_->on_connection<exec_result>(ctx, access::read_write, std::move(body)));
+  return and_back(core_, core_->on_connection<exec_result>(std::move(ctx), access::read_write,
+                                                           std::move(body)));
 }
 
 task<result<rows>> db::do_query(context ctx, statement_text text, arguments a) {
   auto body = [ctx, text = std::move(text), a = std::move(a)](const session_ptr& s) mutable {
     return core::owning_rows(s->query(ctx, 0, &text, &a));
   };
-  return and_back(core_, core_->on_connection<rows>(ctx, access::read_only, std::move(body)));
+  return and_back(core_,
+                  core_->on_connection<rows>(std::move(ctx), access::read_only, std::move(body)));
 }
 
 task<result<first_row>> db::do_query_row(context ctx, statement_text text, arguments a) {
   auto body = [ctx, text = std::move(text), a = std::move(a)](const session_ptr& s) mutable {
     return s->query_row(ctx, 0, &text, &a);
   };
-  return and_back(core_, core_->on_connection<first_row>(ctx, access::read_only, std::move(body)));
+  return and_back(
+      core_, core_->on_connection<first_row>(std::move(ctx), access::read_only, std::move(body)));
 }
 
 task<result<tx>> db::do_begin(context ctx, tx_options options) {
@@ -70,7 +73,7 @@ task<result<conn>> db::connect(context ctx, access mode) {
     if (auto alive = co_await s->ping(ctx); !alive) co_return std::unexpected(alive.error());
     co_return conn{std::move(s)};
   };
-  return and_back(core_, core_->on_connection<conn>(ctx, mode, body));
+  return and_back(core_, core_->on_connection<conn>(std::move(ctx), mode, body));
 }
 
 task<result<stmt>> db::prepare(context ctx, statement_text text) {
@@ -79,7 +82,8 @@ task<result<stmt>> db::prepare(context ctx, statement_text text) {
     if (!checked) co_return std::unexpected(std::move(checked.error()));
     co_return stmt{core, text, *checked};
   };
-  return and_back(core_, core_->on_connection<stmt>(ctx, access::read_only, std::move(body)));
+  return and_back(core_,
+                  core_->on_connection<stmt>(std::move(ctx), access::read_only, std::move(body)));
 }
 
 db_stats db::stats() const noexcept {

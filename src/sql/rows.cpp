@@ -49,7 +49,8 @@ std::span<const std::string> rows::columns() const noexcept {
 }
 
 result<void> rows::finish() const {
-  if (stream_->failed) return std::unexpected(*stream_->failed);
+  const std::optional<error>& failed = stream_->failed;
+  if (failed) return std::unexpected(*failed);
   return {};
 }
 

@@ -166,7 +166,7 @@ task<result<bool>> sql_session::fetch_here(sql_stream* reader) {
   reader->batch.start(reader->columns.size());
   // A query that finds a lock held does so before its first row.
   const auto once = [&] {
-    return reader->statement->made->fetch(reader->ctx, reader->batch, db_->fetch_limits());
+    return reader->statement->made->fetch(reader->ctx, &reader->batch, db_->fetch_limits());
   };
   auto more = co_await once();
   if (!more || !*more) {
@@ -185,7 +185,7 @@ task<result<sql::first_row>> sql_session::first_here(context ctx, std::uint64_t 
   const auto names = made.columns();
   found.names.assign(names.begin(), names.end());
   found.values.start(names.size());
-  auto more = co_await made.fetch(ctx, found.values, {.rows = 1, .bytes = 1});
+  auto more = co_await made.fetch(ctx, &found.values, {.rows = 1, .bytes = 1});
   if (more && *more) co_await made.stop();
   connection().statements.put_back(*st);
   if (!more) co_return std::unexpected(std::move(more.error()));

@@ -66,7 +66,7 @@ class statement final : public sql::driver_statement {
 
   task<result<sql::exec_result>> exec(context ctx, std::span<const sql::value> values) override;
   task<result<void>> start(context ctx, std::span<const sql::value> values) override;
-  task<result<bool>> fetch(context ctx, sql::row_buffer& into, sql::fetch_limits limits) override;
+  task<result<bool>> fetch(context ctx, sql::row_buffer* into, sql::fetch_limits limits) override;
   task<void> stop() override;
 
  private:

@@ -154,13 +154,13 @@ void statement::add_row(sql::row_buffer& into) const {
   into.end_row();
 }
 
-task<result<bool>> statement::fetch(context ctx, sql::row_buffer& into, sql::fetch_limits limits) {
-  const std::size_t most = into.rows() + limits.rows;
+task<result<bool>> statement::fetch(context ctx, sql::row_buffer* into, sql::fetch_limits limits) {
+  const std::size_t most = into->rows() + limits.rows;
   while (has_row_) {
-    if (into.rows() >= most || (into.rows() != 0 && into.size_bytes() >= limits.bytes)) {
+    if (into->rows() >= most || (into->rows() != 0 && into->size_bytes() >= limits.bytes)) {
       co_return true;
     }
-    add_row(into);
+    add_row(*into);
     const int code = db_.step(made_, ctx);
     if (code == SQLITE_ROW) continue;
     if (code != SQLITE_DONE) {

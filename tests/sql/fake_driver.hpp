@@ -236,14 +236,14 @@ class statement final : public sql::driver_statement {
     ++on_.active_;
     co_return result<void>{};
   }
-  task<result<bool>> fetch(context ctx, sql::row_buffer& into, sql::fetch_limits limits) override {
+  task<result<bool>> fetch(context ctx, sql::row_buffer* into, sql::fetch_limits limits) override {
     if (auto ok = co_await on_.enter(ctx, call::fetch); !ok) {
       end();
       co_return std::unexpected(std::move(ok.error()));
     }
     for (std::size_t i = 0; i < limits.rows && at_ < rows_.size(); ++i, ++at_) {
-      for (const auto& v : rows_[at_]) into.add(sql::view(v));
-      into.end_row();
+      for (const auto& v : rows_[at_]) into->add(sql::view(v));
+      into->end_row();
     }
     if (at_ < rows_.size()) co_return true;
     end();

@@ -293,6 +293,7 @@ TEST_F(sqlite_addresses, choose_among_the_kinds_of_database_that_a_program_names
   auto db = weir::sql::open(stopper, address, known, {.max_open = 8});
   ASSERT_TRUE(db);
   EXPECT_TRUE(weir::wait(db->ping({})));
+  EXPECT_TRUE(weir::wait(db->close({})));
   const auto unknown = sql::open(stop_, "oracle:x", known);
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code(), errc::invalid_argument);

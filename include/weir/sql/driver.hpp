@@ -79,7 +79,7 @@ class driver_statement {
   virtual task<result<void>> start(context ctx, std::span<const value> values) = 0;
   /// Adds rows to `into`, up to the limits but at least one. False: that was the last of them, and
   /// the statement is reset.
-  virtual task<result<bool>> fetch(context ctx, row_buffer& into, fetch_limits limits) = 0;
+  virtual task<result<bool>> fetch(context ctx, row_buffer* into, fetch_limits limits) = 0;
   /// Ends it early. Cannot fail: a connection that is in doubt says so by `usable`.
   virtual task<void> stop() = 0;
 };

@@ -68,16 +68,13 @@ class row {
     if constexpr (sizeof...(T) == 1) {
       return scan<T...>::from(cell(0));
     } else {
-      std::optional<error> failed;
-      auto one = [&]<class U>(std::type_identity<U>, std::size_t i) -> std::optional<U> {
-        if (failed) return std::nullopt;
-        auto v = scan<U>::from(cell(i));
-        if (v) return std::optional<U>{*std::move(v)};
-        failed = std::move(v).error();
-        return std::nullopt;
+      std::tuple<result<T>...> parts{scan<T>::from(cell(I))...};
+      const error* failed = nullptr;
+      const auto look = [&failed](const auto& part) {
+        if (!part && failed == nullptr) failed = &part.error();
       };
-      std::tuple<std::optional<T>...> parts{one(std::type_identity<T>{}, I)...};
-      if (failed) return std::unexpected(std::move(*failed));
+      (look(std::get<I>(parts)), ...);
+      if (failed != nullptr) return std::unexpected(*failed);
       return std::tuple<T...>{*std::move(std::get<I>(parts))...};
     }
   }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <weir/context/context.hpp>
+#include <weir/core/assert.hpp>
 #include <weir/core/error.hpp>
 #include <weir/runtime/task.hpp>
 #include <weir/sql/driver.hpp>
@@ -19,7 +20,7 @@ namespace weir::core {
 /// The closure of `with_tx` with its type erased; it keeps its value for itself.
 class transaction_code {
  public:
-  virtual task<result<void>> run(sql::tx& t) = 0;
+  virtual task<result<void>> run(sql::tx* t) = 0;
 
  protected:
   ~transaction_code() = default;
@@ -90,13 +91,16 @@ class transactions : public queries {
   class typed_body final : public core::transaction_code {
    public:
     explicit typed_body(F* fn) noexcept : fn_(fn) {}
-    task<result<void>> run(tx& t) override {
+    task<result<void>> run(tx* t) override {
       value_.reset();
-      value_.emplace(co_await (*fn_)(t));
+      value_.emplace(co_await (*fn_)(*t));
       if (!*value_) co_return std::unexpected(value_->error());
       co_return result<void>{};
     }
-    R take() { return *std::move(value_); }
+    R take() {
+      WEIR_ASSERT(value_.has_value(), "a transaction was committed whose closure never ran");
+      return *std::move(value_);
+    }
 
    private:
     F* fn_;
