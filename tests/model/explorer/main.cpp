@@ -17,7 +17,8 @@ constexpr const char* usage =
     "       model_tests --replay MODEL:SCHEDULE\n\n"
     "  FILTER     run the models whose name contains one of them\n"
     "  --bound N  every schedule with at most N preemptions (default 2)\n"
-    "  --deep     bound 3, and ten million PCT and random schedules in all\n"
+    "  --deep     bound 3, cut at a million schedules per model and bound, and ten million\n"
+    "             PCT and random schedules in all\n"
     "  --seed N   of the PCT and random schedules (default 1)\n";
 
 struct request {
@@ -157,6 +158,7 @@ int main(int argc, char** argv) {
   if (asked.deep && !chosen.empty()) {
     asked.how.bound = 3;
     asked.how.pct = 10'000'000 / chosen.size() + 1;
+    asked.how.most = 1'000'000;
     asked.how.may_cut = true;
   }
 
