@@ -1,5 +1,7 @@
 #include <stdexcept>
 
+#include <core/allocations.hpp>
+
 #include "sql/fixture.hpp"
 
 namespace weir {
@@ -137,6 +139,19 @@ TEST_F(pinned, stay_with_their_owner_and_give_the_native_handle) {
   EXPECT_NE(first, nullptr);
   EXPECT_EQ(first, second);
   EXPECT_EQ(db().stats().writers.in_use, 1U);
+}
+
+TEST_F(pinned, are_acquired_without_an_allocation_once_caches_are_warm) {
+  auto acquire = [&]() -> task<std::size_t> {
+    std::size_t before = 0;
+    for (int i = 0; i < 10; ++i) {
+      before = weir_test::allocations();
+      const auto c = co_await db().connect(ctx());
+      EXPECT_TRUE(c);
+    }
+    co_return weir_test::allocations() - before;
+  };
+  EXPECT_EQ(run(acquire()), 0U);
 }
 
 TEST_F(pinned, are_closed_when_the_native_callback_throws) {

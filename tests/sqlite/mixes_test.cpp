@@ -1,3 +1,4 @@
+#include <thread>
 #include <vector>
 
 #include "sqlite/fixture.hpp"
@@ -83,6 +84,24 @@ TEST_F(sqlite_mixes, of_nine_kinds_of_use_disturb_each_other_never) {
     EXPECT_EQ(s.closed_bad, 0U);
     EXPECT_EQ(s.opened, s.closed_shutdown);
   }
+}
+
+using sqlite_threads = sqlite_file;
+
+TEST_F(sqlite_threads, ten_of_them_share_one_statement) {
+  auto stmt = weir::wait(db().prepare({}, "SELECT ? + 1")).value();
+  core::atomic<int> good{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 10; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 20; ++i) {
+        auto rows = weir::wait(stmt.query({}, t));
+        if (rows && weir::wait(rows->next()) && rows->get<int>(0) == t + 1) good.fetch_add(1);
+      }
+    });
+  }
+  for (auto& one : threads) one.join();
+  EXPECT_EQ(good.load(), 200);
 }
 
 }  // namespace
