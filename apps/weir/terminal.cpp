@@ -73,6 +73,14 @@ void terminal::progress(std::string_view what, double fraction) {
   bar_shown_ = true;
 }
 
+void terminal::status(std::string_view what) {
+  if (!interactive_) return;
+  end_progress();
+  std::fwrite(what.data(), 1, what.size(), stdout);
+  std::fflush(stdout);
+  bar_shown_ = true;
+}
+
 void terminal::end_progress() {
   last_quarter_ = 0;
   if (!std::exchange(bar_shown_, false)) return;

@@ -23,7 +23,9 @@ class terminal {
 
   /// How far something long is, from 0 to 1: a bar that is drawn over itself, or a line each 25 %.
   void progress(std::string_view what, double fraction);
-  /// Takes the bar away.
+  /// What is being done, on a terminal only.
+  void status(std::string_view what);
+  /// Takes the bar, or the status, away.
   void end_progress();
 
   [[nodiscard]] std::string bold(std::string_view text) const { return coloured("1", text); }

@@ -11,56 +11,48 @@ namespace weir::bank {
 
 namespace {
 
-// 5 parameters each; SQLite takes 32,766 in one statement.
-constexpr std::size_t import_rows = 200;
+// For sorting in memory what fits: 32 MiB, as SQLite counts (negative: KiB).
+constexpr std::int64_t audit_cache = -32 * 1024;
 
-std::string insert_rows(std::size_t rows) {
-  std::string text = "INSERT INTO temp.bank_journal(line, id, tid, bid, aid, delta) VALUES ";
-  for (std::size_t i = 0; i < rows; ++i) text += i == 0 ? "(?,?,?,?,?,?)" : ",(?,?,?,?,?,?)";
-  return text;
+task<result<void>> set_cache(context ctx, sql::conn& on, std::int64_t size) {
+  for (const char* of : {"main", "temp"}) {
+    const auto done = co_await on.exec(
+        ctx, std::string{"PRAGMA "} + of + ".cache_size = " + std::to_string(size));
+    if (!done) co_return std::unexpected(done.error());
+  }
+  co_return result<void>{};
 }
 
 std::string number(std::int64_t value) {
   return app::with_commas(value);
 }
 
-// Copies the journal into a table that lives and dies with the connection.
-task<result<void>> import_journal(context ctx, sql::conn& on, journal_reader& reader,
-                                  audit_findings& found) {
-  auto made = co_await on.exec(
-      ctx,
+// Copies the journal into a table that lives and dies with the connection. In a transaction, that
+// is: all of it on the connection's thread.
+task<result<void>> import_journal(sql::tx& tx, const journal_source& from, audit_findings& found) {
+  found = audit_findings{};  // a transaction may be run again
+  const auto made = co_await tx.exec(
       "CREATE TEMP TABLE bank_journal(line INTEGER PRIMARY KEY, id TEXT, tid INTEGER,"
       " bid INTEGER, aid INTEGER, delta INTEGER)");
-  if (!made) co_return std::unexpected(std::move(made).error());
-  const std::string full_batch = insert_rows(import_rows);
-  sql::arguments batch;
-  std::size_t rows = 0;
+  if (!made) co_return std::unexpected(made.error());
+  journal_reader reader{from.descriptor, from.name};
   std::uint64_t damaged = 0;
   std::uint64_t first_damaged = 0;
-  for (bool more = true; more;) {
+  for (;;) {
     const auto step = reader.next();
     if (!step) co_return std::unexpected(step.error());
-    more = *step != journal_reader::step::end;
-    if (*step == journal_reader::step::damaged && damaged++ == 0) {
-      first_damaged = reader.line_number();
+    if (*step == journal_reader::step::end) break;
+    if (*step == journal_reader::step::damaged) {
+      if (damaged++ == 0) first_damaged = reader.line_number();
+      continue;
     }
-    if (*step == journal_reader::step::entry) {
-      const journal_line& line = reader.entry();
-      batch.add(reader.line_number());
-      batch.add(line.id);
-      batch.add(line.what.teller);
-      batch.add(line.what.branch);
-      batch.add(line.what.account);
-      batch.add(line.what.delta);
-      ++found.acknowledged;
-      ++rows;
-    }
-    if (rows == import_rows || (!more && rows != 0)) {
-      const std::string text = rows == import_rows ? full_batch : insert_rows(rows);
-      auto done = co_await on.exec_with(ctx, text, std::exchange(batch, {}));
-      if (!done) co_return std::unexpected(std::move(done).error());
-      rows = 0;
-    }
+    const journal_line& line = reader.entry();
+    const auto done = co_await tx.exec(
+        "INSERT INTO temp.bank_journal(line, id, tid, bid, aid, delta) VALUES (?, ?, ?, ?, ?, ?)",
+        reader.line_number(), line.id, line.what.teller, line.what.branch, line.what.account,
+        line.what.delta);
+    if (!done) co_return std::unexpected(done.error());
+    ++found.acknowledged;
   }
   found.torn = reader.torn();
   if (damaged != 0) {
@@ -68,8 +60,8 @@ task<result<void>> import_journal(context ctx, sql::conn& on, journal_reader& re
                              " of the journal damaged (first: line " +
                              number(static_cast<std::int64_t>(first_damaged)) + ")");
   }
-  auto indexed = co_await on.exec(ctx, "CREATE INDEX temp.bank_journal_id ON bank_journal(id)");
-  if (!indexed) co_return std::unexpected(std::move(indexed).error());
+  const auto indexed = co_await tx.exec("CREATE INDEX temp.bank_journal_id ON bank_journal(id)");
+  if (!indexed) co_return std::unexpected(indexed.error());
   co_return result<void>{};
 }
 
@@ -204,6 +196,17 @@ task<result<void>> compare(sql::tx& tx, const audit_findings& imported, audit_fi
   co_return co_await check_ledgers(tx, found);
 }
 
+task<result<void>> audit_on(context ctx, sql::conn& on, const journal_source& from,
+                            audit_findings& found) {
+  // Neither writes to the database. The journal is read before the other one's snapshot begins.
+  const sql::tx_options reading{.access = sql::access::read_only};
+  auto import = [&](sql::tx& tx) { return import_journal(tx, from, found); };
+  if (auto done = co_await on.with_tx(ctx, reading, import); !done) co_return done;
+  const audit_findings imported = found;
+  auto body = [&](sql::tx& tx) { return compare(tx, imported, found); };
+  co_return co_await on.with_tx(ctx, reading, body);
+}
+
 }  // namespace
 
 std::string audit_findings::verdict() const {
@@ -216,21 +219,18 @@ std::string audit_findings::verdict() const {
   return text;
 }
 
-task<result<audit_findings>> audit_books(context ctx, sql::db& database, int journal,
-                                         std::string name) {
-  audit_findings found;
+task<result<audit_findings>> audit_books(context ctx, sql::db& database, journal_source from) {
   auto on = co_await database.connect(ctx);
   if (!on) co_return std::unexpected(std::move(on).error());
-  journal_reader reader{journal, std::move(name)};
-  auto done = co_await import_journal(ctx, *on, reader, found);
-  if (done) {
-    const audit_findings imported = found;
-    auto body = [&](sql::tx& tx) { return compare(tx, imported, found); };
-    done = co_await on->with_tx(ctx, {.access = sql::access::read_only}, body);
-  }
-  // The connection goes back to the pool, without the table. What fails goes with the connection.
+  const auto usual_cache = co_await on->query_row<std::int64_t>(ctx, "PRAGMA cache_size");
+  if (!usual_cache) co_return std::unexpected(usual_cache.error());
+  audit_findings found;
+  auto done = co_await set_cache(ctx, *on, audit_cache);
+  if (done) done = co_await audit_on(ctx, *on, from, found);
+  // The connection goes back to the pool as it was; if that fails, it does not go back.
   const auto dropped = co_await on->exec(ctx, "DROP TABLE temp.bank_journal");
-  if (!dropped) on->discard();
+  const auto reset = co_await set_cache(ctx, *on, *usual_cache);
+  if (!dropped || !reset) on->discard();
   if (!done) co_return std::unexpected(std::move(done).error());
   co_return found;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <weir/context/context.hpp>
@@ -27,18 +28,24 @@ struct audit_findings {
   [[nodiscard]] std::string verdict() const;
 };
 
+/// Where an audit reads a journal.
+struct journal_source {
+  journal_source(int number, std::string path) : descriptor(number), name(std::move(path)) {}
+
+  int descriptor;    ///< outlives the audit; -1: there is no journal
+  std::string name;  ///< for errors
+};
+
 /// Compares the books with themselves and with a journal:
 /// - the balances of accounts, tellers and branches and the deltas of the history have one sum;
 /// - each account, teller and branch has what its transfers in the history add up to;
 /// - no transfer is in the history twice, and none in the journal twice;
 /// - each transfer of the journal is in the history, with the same teller, branch, account, delta.
 ///
-/// `journal` is a descriptor to read from, or -1; `name` is for errors. Changes nothing: the
-/// journal is copied into a temporary table of one connection, and SQLite sorts on disk, so the
-/// memory needed is constant. Others may go on making transfers: it is read before the snapshot
-/// that it is compared with. Errors: what the database or the journal cannot be read for. A finding
-/// is no error.
-task<result<audit_findings>> audit_books(context ctx, sql::db& database, int journal,
-                                         std::string name);
+/// Changes nothing: the journal is copied into a temporary table of one connection, and SQLite
+/// sorts in 32 MiB and files, so the memory is bounded. Others may go on making transfers: the
+/// journal is read before the snapshot that it is compared with. Errors: what the database or the
+/// journal cannot be read for. A finding is no error.
+task<result<audit_findings>> audit_books(context ctx, sql::db& database, journal_source from);
 
 }  // namespace weir::bank

@@ -81,7 +81,10 @@ task<result<std::int64_t>> program::settle_scale(context ctx, sql::db& database,
                                           std::to_string(found.scale) +
                                           "; run with that, or give another file with --db"});
   }
-  auto audited = co_await audit_books(ctx, database, journal_->descriptor(), journal_path_);
+  out_.status("auditing what the last run left ...");
+  const journal_source from{journal_->descriptor(), journal_path_};
+  auto audited = co_await audit_books(ctx, database, from);
+  out_.end_progress();
   if (!audited) co_return std::unexpected(std::move(audited).error());
   if (!audited->passed()) {
     print_findings(*audited, "last run");

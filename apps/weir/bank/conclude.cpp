@@ -32,7 +32,9 @@ task<int> program::conclude() {
     audit = std::unexpected(std::move(opened).error());
   } else {
     auto body = [&](context) { return final_audit(on); };
+    out_.status("auditing ...");
     audit = co_await on.stop.run("bank.audit", body);
+    out_.end_progress();
   }
   const bool asked = on.stop.is_quiescing();
   auto report = co_await on.stop.stop({.reason = "the audit is done"});
@@ -51,7 +53,8 @@ task<result<std::optional<audit_findings>>> program::final_audit(session& on) {
   if (found->what != books::state::complete) co_return std::optional<audit_findings>{};
   auto file = open_journal_to_read(journal_path_);
   if (!file) co_return std::unexpected(std::move(file).error());
-  auto audited = co_await audit_books(ctx, *on.database, file->get(), journal_path_);
+  const journal_source from{file->get(), journal_path_};
+  auto audited = co_await audit_books(ctx, *on.database, from);
   if (!audited) co_return std::unexpected(std::move(audited).error());
   co_return std::optional{*std::move(audited)};
 }
