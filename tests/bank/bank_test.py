@@ -6,16 +6,20 @@ waits for a line of its output.
 """
 
 import contextlib
+import fcntl
 import json
 import os
+import pty
 import random
 import re
 import resource
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 
 PROGRAM = ""
 LIVE_LINE = re.compile(r"\s+(\d+s|\dm)\s+[\d,]+\s")
@@ -149,6 +153,33 @@ def a_run_passes_its_audit_and_fits_80_columns():
     again = bank("--duration", "100ms", "--synchronous", "full").passes()
     check("last run: PASS" in again.out, "the last run is audited first", again.shown)
     check("synchronous=full" in again.out, "the pragma is the one asked for", again.shown)
+
+
+def on_a_terminal(*args, **environment):
+    """What a terminal of 80 columns gets to see."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = subprocess.Popen([PROGRAM, "bank", *args], stdout=slave, stdin=subprocess.DEVNULL,
+                               env={**os.environ, **environment})
+    os.close(slave)
+    seen = b""
+    with contextlib.suppress(OSError):  # how a terminal says that nobody writes any more
+        while chunk := os.read(master, 65536):
+            seen += chunk
+    os.close(master)
+    check(process.wait() == 0, "it fails", seen.decode())
+    return seen.decode().replace("\r\n", "\n")
+
+
+def a_terminal_gets_a_bar_and_colours_unless_they_are_unwanted():
+    seen = on_a_terminal("--duration", "50ms", TERM="xterm", NO_COLOR="")
+    check("\rloading [" in seen, "there is no bar", seen)
+    check("\033[1;32maudit: PASS" in seen, "there is no colour", seen)
+    for environment in ({"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb", "NO_COLOR": ""}):
+        seen = on_a_terminal("--duration", "50ms", **environment)
+        check("\033" not in seen, f"colours with {environment}", seen)
+        for line in re.split(r"[\r\n]", seen):
+            check(len(line) < 80, "a line has 80 columns or more", line)
 
 
 def a_signal_drains_reports_and_passes():

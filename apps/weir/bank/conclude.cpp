@@ -39,7 +39,7 @@ task<int> program::conclude() {
   const bool asked = on.stop.is_quiescing();
   auto report = co_await on.stop.stop({.reason = "the audit is done"});
   if (!audit && asked && report && report->hurried) {
-    audit = fail(errc::cancelled, "it was interrupted");
+    audit = fail(errc::cancelled, "the audit was interrupted");
   }
   co_return tell(audit);
 }
@@ -70,7 +70,9 @@ int program::tell(const result<std::optional<audit_findings>>& audit) {
   if (ran_) out_.line("");
   if (!audit) {
     complain(root_of(audit.error()));
-    out_.line("audit: FAIL it could not be done; cure that, then run weir bank --audit-only");
+    out_.line(audit.error().code() == errc::cancelled
+                  ? "audit: FAIL it was interrupted; run weir bank --audit-only"
+                  : "audit: FAIL it could not be done; cure that, then run weir bank --audit-only");
   } else if (!*audit) {
     complain(report_.database + " has no bank to audit; correct --db, or run without --audit-only");
     out_.line("audit: FAIL there is no bank in the database");
