@@ -84,7 +84,7 @@ stopper_core::step stopper_core::enter_cancelling(time_point now) noexcept {
   phase_ = phase::cancelling;
   cancelled_ = now;
   at_cancel_ = live_.count();
-  const bool asked_for = request_.budgets->drain <= duration::zero();
+  const bool asked_for = budgets_.drain <= duration::zero();
   hurried_ = at_cancel_ > 0 && !asked_for;
   return step::cancel;
 }

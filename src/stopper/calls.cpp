@@ -67,7 +67,7 @@ void stopper_core::run_quiesce_calls() noexcept {
 /// Runs one, notes how it went, and frees it unless its registration still needs it.
 void stopper_core::run_call(deferred_call& call, const context& ctx, mention when) noexcept {
   using state = shutdown_report::closer_state;
-  auto* note = new closer_note{};
+  closer_note* note = std::make_unique<closer_note>().release();  // freed by the core
   note->name = call.name;
   note->site = call.site;
   note->began = time().now();

@@ -119,11 +119,6 @@ class signal_shutdown::watcher {
   }
 
   void run() {
-    // The program may have blocked them everywhere else.
-    sigset_t ours;
-    sigemptyset(&ours);
-    for (const int number : numbers) sigaddset(&ours, number);
-    ::pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);
     while (!quit_.load()) {
       sleep_until(core_.advance());
       const std::uint64_t news = take_all();
@@ -135,15 +130,19 @@ class signal_shutdown::watcher {
   /// Until there is something to read, or the stop has something to do.
   void sleep_until(time_point next) noexcept {
     pollfd readable{.fd = event_fd.load(), .events = POLLIN, .revents = 0};
+    // Here our signals arrive even if the program has blocked them in every thread, and no others.
+    sigset_t others;
+    sigfillset(&others);
+    for (const int number : numbers) sigdelset(&others, number);
     if (next == time_point::max()) {
-      ::poll(&readable, 1, -1);
+      ::ppoll(&readable, 1, nullptr, &others);
       return;
     }
     const auto left = std::max(next - core_.time().now(), duration::zero());
     const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
     const timespec limit{.tv_sec = seconds.count(),
                          .tv_nsec = std::chrono::nanoseconds{left - seconds}.count()};
-    ::ppoll(&readable, 1, &limit, nullptr);
+    ::ppoll(&readable, 1, &limit, &others);
   }
 
   void obey(const char* name, int number) {

@@ -96,6 +96,7 @@ void stopper_core::begin(const stop_request& request) {
     }
     if (!stopping_) request_ = request;
     if (request.budgets && phase_ < phase::closing) {
+      if (!stopping_) budgets_ = *request.budgets;
       stopping_ = true;
       const time_point drained_by = saturating_add(now, request.budgets->drain);
       const time_point ended_by = saturating_add(drained_by, request.budgets->cancel);
@@ -142,10 +143,9 @@ void stopper_core::hurry() noexcept {
   news out;
   lock_guard guard{mutex_};
   if (phase_ != phase::draining || !stopping_) return;
-  const stop_options& budgets = *request_.budgets;
   drain_until_ = time().now();
-  cancel_until_ = std::min(cancel_until_, saturating_add(drain_until_, budgets.cancel));
-  close_until_ = std::min(close_until_, saturating_add(cancel_until_, budgets.close));
+  cancel_until_ = std::min(cancel_until_, saturating_add(drain_until_, budgets_.cancel));
+  close_until_ = std::min(close_until_, saturating_add(cancel_until_, budgets_.close));
   changed(out);
 }
 

@@ -179,6 +179,7 @@ class stopper_core final : public stopper_gate, public registry_entry {
   bool hurried_ WEIR_GUARDED_BY(mutex_) = false;
   stop_request request_ WEIR_GUARDED_BY(mutex_);
 
+  stop_options budgets_ WEIR_GUARDED_BY(mutex_);  // of the first stop; meaningful once stopping_
   time_point drain_until_ WEIR_GUARDED_BY(mutex_) = time_point::max();
   time_point cancel_until_ WEIR_GUARDED_BY(mutex_) = time_point::max();
   time_point close_until_ WEIR_GUARDED_BY(mutex_) = time_point::max();

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <weir/core/assert.hpp>
 #include <weir/runtime/start.hpp>
 #include <weir/stopper/gate.hpp>
 #include <weir/stopper/quiesce_context.hpp>
@@ -104,6 +105,7 @@ class tracked_task final : public tracked_record, public outcome<spawned_value<F
 
  private:
   std::coroutine_handle<> begin() noexcept override {
+    WEIR_ASSERT(fn_, "a task was begun twice");
     try {
       if constexpr (is_coroutine) {
         body_.emplace(call_with_context(*fn_, ctx));
