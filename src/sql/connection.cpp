@@ -104,8 +104,9 @@ task<bool> connection_source::reset(pooled_connection& one, context ctx) {
   bool clean = false;
   try {
     co_await c->statements.stop_all();
-    clean = co_await c->driver->reset(std::move(ctx)) && c->driver->usable() &&
-            !c->driver->in_transaction();
+    // Two steps: g++ 12 may look at what follows an awaited operand of && before it.
+    clean = co_await c->driver->reset(std::move(ctx));
+    clean = clean && c->driver->usable() && !c->driver->in_transaction();
   } catch (...) {
     clean = false;
   }

@@ -69,12 +69,12 @@ class row {
       return scan<T...>::from(cell(0));
     } else {
       std::tuple<result<T>...> parts{scan<T>::from(cell(I))...};
-      const error* failed = nullptr;
+      std::optional<error> failed;
       const auto look = [&failed](const auto& part) {
-        if (!part && failed == nullptr) failed = &part.error();
+        if (!part && !failed) failed = part.error();
       };
       (look(std::get<I>(parts)), ...);
-      if (failed != nullptr) return std::unexpected(*failed);
+      if (failed) return std::unexpected(*std::move(failed));
       return std::tuple<T...>{*std::move(std::get<I>(parts))...};
     }
   }
