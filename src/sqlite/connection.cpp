@@ -47,8 +47,8 @@ result<void> configure(handle& db, const settings& how, sql::access mode) {
   if (how.mode != open_mode::read_only && !how.in_memory) {
     if (sqlite3_db_readonly(db.get(), "main") == 1) {
       return std::unexpected(error{errc::io, "'" + how.path +
-                                                 "' is write-protected; make it and its folder "
-                                                 "writable, or add ?mode=ro to the address"});
+                                                 "' is write-protected, or on a read-only file "
+                                                 "system; make it and its folder writable"});
     }
     if (auto logged = use_log(db, how.path); !logged) return logged;
   }
@@ -79,6 +79,10 @@ result<std::unique_ptr<connection>> connection::open(const settings& how, sql::a
   auto db = std::make_unique<handle>(opened, how.path);
   if (code != SQLITE_OK) return std::unexpected(open_error(opened, code, how.path));
   if (auto ready = configure(*db, how, mode); !ready) {
+    // The log and its index are opened with the first page, and "unable to open" means one of them.
+    const bool not_opened =
+        ready.error().number("sqlite code").value_or(0) % 256 == SQLITE_CANTOPEN;
+    if (not_opened) return std::unexpected(open_error(opened, SQLITE_CANTOPEN, how.path));
     return std::unexpected(std::move(ready.error()));
   }
   db->check_every(how.with.cancel_check_instructions);

@@ -79,8 +79,10 @@ cause of_folder(const std::string& folder, const std::string& name, int os) {
             "the folder of '" + name + "' does not exist; make it, or check the path"};
   }
   if (os == EROFS) {
-    return {errc::io, "'" + folder + "' is on a read-only file system, so '" + name +
-                          "' cannot be made or changed there; name a file elsewhere"};
+    return {errc::io, "'" + folder +
+                          "' is on a read-only file system, where SQLite can keep no log "
+                          "for '" +
+                          name + "'; name or copy the file elsewhere"};
   }
   return {errc::denied, "no permission to write in '" + folder + "', which SQLite needs for '" +
                             name + "' and its log; check the folder's owner and mode"};
