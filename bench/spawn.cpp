@@ -1,8 +1,8 @@
-// Tracked tasks: start a batch of 1,000 that do nothing but say that they are done, wait for all,
-// again and again. Wall time per task.
+// Tracked tasks: a stopper starts a batch of 1,000 that do nothing but say that they are done, we
+// wait for all, again and again. Wall time per task.
 #include <weir/context/wait.hpp>
 #include <weir/runtime/runtime.hpp>
-#include <weir/runtime/start.hpp>
+#include <weir/stopper/stopper.hpp>
 #include <weir/sync/wait_group.hpp>
 #include <weir/version.hpp>
 
@@ -12,12 +12,7 @@ namespace {
 
 constexpr int batch = 1000;
 
-struct untracked {
-  static void ended(weir::task_record&) noexcept {}
-  static void unhandled(weir::task_record&, const std::exception_ptr&) noexcept {}
-};
-
-weir::task<> batches(weir::runtime& rt, std::size_t n) {
+weir::task<> batches(weir::stopper& stopper, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) {
     weir::wait_group done{batch};
     const auto work = [&done]() -> weir::task<> {
@@ -25,7 +20,7 @@ weir::task<> batches(weir::runtime& rt, std::size_t n) {
       co_return;
     };
     for (int j = 0; j < batch; ++j) {
-      weir::core::start(rt, {.name = "bench"}, {}, work, untracked{}).detach();
+      stopper.spawn("bench.task", work).value().detach();
     }
     static_cast<void>(co_await done.wait({}));
   }
@@ -33,15 +28,16 @@ weir::task<> batches(weir::runtime& rt, std::size_t n) {
 
 void measure(const std::string& row, unsigned workers, unsigned spawners) {
   weir::runtime rt{{.workers = workers}};
-  peer::emit(
-      row, "ns", peer::measure(batch * spawners, [&](std::size_t n) {
-        std::vector<weir::task_handle<>> all;
-        for (unsigned i = 0; i < spawners; ++i) {
-          const auto spawner = [&rt, n] { return batches(rt, n); };
-          all.push_back(weir::core::start(rt, {.name = "spawner"}, {}, spawner, untracked{}));
-        }
-        for (auto& one : all) static_cast<void>(weir::wait(one.join({})));
-      }));
+  weir::stopper stopper{rt, {.name = "bench"}};
+  peer::emit(row, "ns", peer::measure(batch * spawners, [&](std::size_t n) {
+               std::vector<weir::task_handle<>> all;
+               for (unsigned i = 0; i < spawners; ++i) {
+                 const auto spawner = [&stopper, n] { return batches(stopper, n); };
+                 all.push_back(stopper.spawn("bench.spawner", spawner).value());
+               }
+               for (auto& one : all) static_cast<void>(weir::wait(one.join({})));
+             }));
+  if (!weir::wait(stopper.stop({}))) std::abort();
 }
 
 }  // namespace
