@@ -2,8 +2,9 @@
 
 namespace weir::app {
 
-std::string_view program_help() noexcept {
-  return R"help(NAME
+namespace {
+
+constexpr std::string_view program_text = R"help(NAME
   weir - the weir library at work
 
 SYNOPSIS
@@ -23,10 +24,8 @@ OPTIONS
 EXIT STATUS
   0 success, 1 failure, 2 wrong usage; a command's own help may have more.
 )help";
-}
 
-std::string_view bank_help() noexcept {
-  return R"help(NAME
+constexpr std::string_view bank_text = R"help(NAME
   weir bank - make transfers from many concurrent clients, then audit the books
 
 SYNOPSIS
@@ -102,6 +101,15 @@ EXIT STATUS
   3   the audit passed, but transfers had to be cancelled
   4   when the last budget ran out something still ran
 )help";
+
+}  // namespace
+
+std::string_view program_help() noexcept {
+  return program_text;
+}
+
+std::string_view bank_help() noexcept {
+  return bank_text;
 }
 
 }  // namespace weir::app

@@ -16,7 +16,7 @@ constexpr std::size_t most_columns = 80;
 constexpr std::size_t least_columns = 40;
 
 std::string_view environment(const char* name) {
-  const char* value = std::getenv(name);
+  const char* value = secure_getenv(name);
   return value != nullptr ? value : "";
 }
 

@@ -15,7 +15,6 @@
 
 #include "../text.hpp"
 #include "complain.hpp"
-#include "live.hpp"
 #include "program.hpp"
 
 namespace weir::bank {
@@ -53,7 +52,7 @@ task<int> program::go() {
       complain(opened.error().message());
       co_return usage;
     }
-    auto prepare = [&](context ctx) { return begin(std::move(ctx), on); };
+    auto prepare = [&](const context& ctx) { return begin(ctx, on); };
     auto begun = co_await on.stop.run("bank.begin", prepare);
     if (!begun) co_return co_await stopped_early(on, std::move(begun).error());
     if (auto done = co_await run_clients(on, *begun); !done) {
@@ -83,21 +82,21 @@ task<result<void>> program::run_clients(session& on, const beginning& begun) {
                          out_.columns()));
 
   clients_ = std::make_unique<workload>(
-      on.stop, *on.database, *journal_,
+      on.stop, on.database(), *journal_,
       workload::settings{how_.clients, begun.scale, report_.seed, run_number()});
-  live_lines lines{out_, on.stop, *on.database, *clients_};
-  auto print = [&](context ctx) { lines.run(ctx); };
+  live_ = std::make_unique<live_lines>(out_, on.stop, on.database(), *clients_);
+  auto print = [this](const context& ctx) { live_->run(ctx); };
   in_commit_.arm();
   after_log_.arm();
   const time_point start = core::monotonic_now();
-  auto printing =
-      on.stop.spawn_blocking({.name = "bank.live", .on_quiesce = quiesce_action::cancel}, print);
-  if (!printing) co_return std::unexpected(std::move(printing).error());
-  if (auto started = clients_->start(); !started) co_return started;
+  // Refused only if a stop has begun; then the run is a short one.
+  static_cast<void>(
+      on.stop.spawn_blocking({.name = "bank.live", .on_quiesce = quiesce_action::cancel}, print));
+  clients_->start();
 
   const context_source limit{context{}, {.timeout = how_.run_for}};
   const auto interrupted = co_await on.stop.quiescing(limit.get());
-  report_.pool = on.database->stats();
+  report_.pool = on.database().stats();
   const stop_options budgets{
       .drain = how_.drain, .cancel = how_.cancel, .reason = "the time is up"};
   result<shutdown_report> stopped;

@@ -29,7 +29,7 @@ task<result<void>> ask_pragmas(context ctx, sql::db& database, beginning& into) 
 }  // namespace
 
 task<result<beginning>> program::begin(context ctx, session& on) {
-  sql::db& database = *on.database;
+  sql::db& database = on.database();
   if (auto reached = co_await database.ping(ctx); !reached) {
     co_return std::unexpected(std::move(reached).error());
   }

@@ -59,8 +59,8 @@ class workload {
 
   workload(stopper& owner, sql::db& database, journal& log, settings how);
 
-  /// Starts the tasks. Error: that of the stopper, if it refuses one.
-  result<void> start();
+  /// Starts the tasks, or those that the stopper does not refuse because a stop has begun.
+  void start();
 
   [[nodiscard]] workload_figures figures() const;
   [[nodiscard]] std::optional<error> failure() const;

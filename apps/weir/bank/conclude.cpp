@@ -1,7 +1,7 @@
 // The end of a run: the report, the audit, the verdict.
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -27,11 +27,11 @@ task<int> program::conclude() {
   // A session of its own: that of the run has ended, perhaps by a signal, and the next signal is
   // for the audit.
   session on{where_, "audit", how_};
-  result<std::optional<audit_findings>> audit;
+  result<audit_findings> audit;
   if (auto opened = on.open(how_, in_commit_, after_log_); !opened) {
     audit = std::unexpected(std::move(opened).error());
   } else {
-    auto body = [&](context) { return final_audit(on); };
+    auto body = [&] { return final_audit(on); };
     out_.status("auditing ...");
     audit = co_await on.stop.run("bank.audit", body);
     out_.end_progress();
@@ -44,28 +44,28 @@ task<int> program::conclude() {
   co_return tell(audit);
 }
 
-/// The findings, or nothing if the database has no bank.
-task<result<std::optional<audit_findings>>> program::final_audit(session& on) {
+task<result<audit_findings>> program::final_audit(session& on) {
   // Bounded by the stopper's context: it drains at the first signal, and an audit goes on then.
   const context ctx = on.stop.ctx();
-  const auto found = co_await inspect_books(ctx, *on.database);
+  const auto found = co_await inspect_books(ctx, on.database());
   if (!found) co_return std::unexpected(found.error());
-  if (found->what != books::state::complete) co_return std::optional<audit_findings>{};
+  if (found->what != books::state::complete) {
+    co_return std::unexpected(error{
+        errc::not_found, report_.database + " has no bank to audit; correct --db, or run without "
+                                            "--audit-only"});
+  }
   auto file = open_journal_to_read(journal_path_);
   if (!file) co_return std::unexpected(std::move(file).error());
   const journal_source from{file->get(), journal_path_};
-  auto audited = co_await audit_books(ctx, *on.database, from);
-  if (!audited) co_return std::unexpected(std::move(audited).error());
-  co_return std::optional{*std::move(audited)};
+  co_return co_await audit_books(ctx, on.database(), from);
 }
 
 /// The last lines, and the exit code they go with.
-int program::tell(const result<std::optional<audit_findings>>& audit) {
+int program::tell(const result<audit_findings>& audit) {
   int code = passed;
   if (ran_) code = report_.failure ? failed : report_.shutdown.exit_code();
-  const bool done = audit && *audit;
-  if (!done || !(*audit)->passed()) code = failed;
-  if (!write_json(audit ? *audit : std::nullopt, code) && code == passed) code = failed;
+  if (!audit || !audit->passed()) code = failed;
+  if (!write_json(audit, code) && code == passed) code = failed;
 
   if (ran_) out_.line("");
   if (!audit) {
@@ -73,14 +73,11 @@ int program::tell(const result<std::optional<audit_findings>>& audit) {
     out_.line(audit.error().code() == errc::cancelled
                   ? "audit: FAIL it was interrupted; run weir bank --audit-only"
                   : "audit: FAIL it could not be done; cure that, then run weir bank --audit-only");
-  } else if (!*audit) {
-    complain(report_.database + " has no bank to audit; correct --db, or run without --audit-only");
-    out_.line("audit: FAIL there is no bank in the database");
-  } else {
-    print_findings(**audit, "audit");
-    const std::string verdict = "audit: " + (*audit)->verdict();
-    out_.line((*audit)->passed() ? out_.good(verdict) : out_.bad(verdict));
+    return code;
   }
+  print_findings(*audit, "audit");
+  const std::string verdict = "audit: " + audit->verdict();
+  out_.line(audit->passed() ? out_.good(verdict) : out_.bad(verdict));
   return code;
 }
 
@@ -100,12 +97,12 @@ bool program::open_json() {
   if (how_.json.empty()) return true;
   json_ = file_descriptor{::open(how_.json.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644)};
   if (json_) return true;
-  complain("cannot write " + how_.json + ": " + std::strerror(errno) +
+  complain("cannot write " + how_.json + ": " + std::generic_category().message(errno) +
            "; correct the path given with --json");
   return false;
 }
 
-bool program::write_json(const std::optional<audit_findings>& audit, int code) {
+bool program::write_json(const result<audit_findings>& audit, int code) {
   if (!json_ || !ran_) return true;
   const std::string text = to_json(report_, audit, code);
   // A pipe cannot be cut; it needs not be.
@@ -115,7 +112,7 @@ bool program::write_json(const std::optional<audit_findings>& audit, int code) {
     const ssize_t n = write(json_.get(), text.data() + done, text.size() - done);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
-      complain("cannot write " + how_.json + ": " + std::strerror(errno));
+      complain("cannot write " + how_.json + ": " + std::generic_category().message(errno));
       return false;
     }
     done += static_cast<std::size_t>(n);

@@ -24,7 +24,7 @@ struct latency_buckets {
     constexpr std::uint64_t most = (std::uint64_t{1} << most_bits) - 1;
     if (units > most) units = most;
     if (units < (std::uint64_t{1} << fine_bits)) return units;
-    const int exponent = std::bit_width(units) - 1 - fine_bits;
+    const int exponent = static_cast<int>(std::bit_width(units)) - 1 - fine_bits;
     return (static_cast<std::size_t>(exponent) << fine_bits) + (units >> exponent);
   }
 

@@ -1,7 +1,7 @@
 #include "journal.hpp"
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -47,7 +47,7 @@ error failure(const std::string& name, std::string_view what, int code) {
   text += " the journal ";
   text += name;
   text += ": ";
-  text += std::strerror(code);
+  text += std::generic_category().message(code);
   text += next_step(code);
   return error{errc::io, std::move(text)};
 }

@@ -69,7 +69,7 @@ void live_lines::print(duration elapsed, duration since_last) {
           .c_str(),
       pools, owner_.running());
   out_.line(text);
-  before_ = std::move(*now);
+  before_ = *now;
 }
 
 }  // namespace weir::bank

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +16,7 @@
 #include "books.hpp"
 #include "clients.hpp"
 #include "journal.hpp"
+#include "live.hpp"
 #include "options.hpp"
 #include "report.hpp"
 #include "session.hpp"
@@ -44,12 +44,12 @@ class program {
   task<result<std::int64_t>> settle_scale(context ctx, sql::db& database, const books& found);
   task<result<void>> run_clients(session& on, const beginning& begun);
   task<int> conclude();
-  task<result<std::optional<audit_findings>>> final_audit(session& on);
+  task<result<audit_findings>> final_audit(session& on);
   task<int> stopped_early(session& on, error why);
 
-  int tell(const result<std::optional<audit_findings>>& audit);
+  int tell(const result<audit_findings>& audit);
   bool open_json();
-  bool write_json(const std::optional<audit_findings>& audit, int code);
+  bool write_json(const result<audit_findings>& audit, int code);
   void print_findings(const audit_findings& found, std::string_view title);
 
   const options& how_;
@@ -60,7 +60,9 @@ class program {
   std::string journal_path_;
   std::unique_ptr<journal> journal_;
   file_descriptor json_;
+  // Members, because they may outlive the run's coroutine: a task that cannot be stopped uses them.
   std::unique_ptr<workload> clients_;
+  std::unique_ptr<live_lines> live_;
   run_report report_;
   bool ran_ = false;
 };

@@ -116,8 +116,7 @@ nlohmann::ordered_json shutdown_json(const shutdown_report& shutdown) {
 
 }  // namespace
 
-std::string to_json(const run_report& report, const std::optional<audit_findings>& audit,
-                    int exit_code) {
+std::string to_json(const run_report& report, const result<audit_findings>& audit, int exit_code) {
   const workload_figures& f = report.figures;
   nlohmann::ordered_json retries = nlohmann::ordered_json::object();
   for (std::size_t i = 0; i < f.retries.size(); ++i) {

@@ -36,7 +36,6 @@ struct run_report {
 void print_report(app::terminal& out, const run_report& report);
 
 /// One JSON object, as `weir bank --help` lists its fields.
-std::string to_json(const run_report& report, const std::optional<audit_findings>& audit,
-                    int exit_code);
+std::string to_json(const run_report& report, const result<audit_findings>& audit, int exit_code);
 
 }  // namespace weir::bank

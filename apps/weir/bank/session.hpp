@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include <weir/core/assert.hpp>
 #include <weir/runtime/runtime.hpp>
 #include <weir/sql/db.hpp>
 #include <weir/sqlite/sqlite.hpp>
@@ -55,13 +56,21 @@ class session {
                                 .before_commit = in_commit.hook(),
                                 .after_log = after_log.hook()});
     if (!opened) return std::unexpected(std::move(opened).error());
-    database.emplace(*std::move(opened));
+    database_.emplace(*std::move(opened));
     return {};
+  }
+
+  /// Requires: opened.
+  [[nodiscard]] sql::db& database() noexcept {
+    WEIR_ASSERT(database_.has_value(), "a session's database was used before it was opened");
+    return *database_;
   }
 
   stopper stop;
   std::optional<signal_shutdown> signals;
-  std::optional<sql::db> database;  // last: it goes before the stopper
+
+ private:
+  std::optional<sql::db> database_;  // last: it goes before the stopper
 };
 
 }  // namespace weir::bank
