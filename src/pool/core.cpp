@@ -270,7 +270,7 @@ void pool_core::opened(pool_slot& slot) noexcept {
   hand_on(slot, wakes);
 }
 
-void pool_core::open_failed(error why) noexcept {
+void pool_core::open_failed(const error& why) noexcept {
   wake_list wakes;
   lock_guard guard{mutex_};
   --stats_.opening;

@@ -83,7 +83,7 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
 
   // What the typed part reports from its tasks.
   void opened(pool_slot& slot) noexcept;
-  void open_failed(error why) noexcept;
+  void open_failed(const error& why) noexcept;
   void closed() noexcept;
   void reset_done(pool_slot& slot, bool clean) noexcept;
 

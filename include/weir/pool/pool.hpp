@@ -228,7 +228,7 @@ class pool {
       } catch (...) {
         failed = core::open_threw(std::current_exception());
       }
-      this->open_failed(std::move(*failed));
+      this->open_failed(*failed);
     }
     task<void> close_one(std::shared_ptr<typed_core>, slot& s) {
       const std::unique_ptr<slot> owned{&s};

@@ -74,15 +74,15 @@ class started_task final : public task_record, public outcome<typename task_of<F
 
  private:
   std::coroutine_handle<> begin() noexcept override {
+    WEIR_ASSERT(fn_.has_value(), "a task was begun twice");
     try {
-      body_.emplace(call_with_context(*fn_, ctx));
+      auto frame = body_.emplace(call_with_context(*fn_, ctx)).frame();
+      frame.promise().join_flow(*this, nullptr);
+      return frame;
     } catch (...) {
       base::set_exception(std::current_exception());
       return nullptr;
     }
-    auto frame = body_->frame();
-    frame.promise().join_flow(*this, nullptr);
-    return frame;
   }
 
   void finished() noexcept override {

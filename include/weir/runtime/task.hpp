@@ -73,6 +73,7 @@ class task_promise final : public task_promise_base {
   /// The value, or what the coroutine threw. Once.
   T take() {
     if (exception()) std::rethrow_exception(exception());
+    WEIR_ASSERT(value_.has_value(), "a task was asked for its value before it had one");
     return std::move(*value_);
   }
 

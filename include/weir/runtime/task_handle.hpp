@@ -72,7 +72,10 @@ class outcome : public completion {
     WEIR_ASSERT(!taken_, "a task was joined twice");
     taken_ = true;
     if (exception_) std::rethrow_exception(exception_);
-    if constexpr (!std::is_void_v<T>) return std::move(*value_);
+    if constexpr (!std::is_void_v<T>) {
+      WEIR_ASSERT(value_.has_value(), "a task was joined before its end");
+      return std::move(*value_);
+    }
   }
 
  private:
