@@ -24,7 +24,8 @@ int main() {
   auto db = weir::sqlite::open(stopper, "sqlite::memory:").value();  // closes with the stopper
   weir::wait(db.exec({}, "CREATE TABLE accounts(cents INTEGER)")).value();
 
-  auto task = stopper.spawn("settle", [&](weir::context ctx) { return settle(ctx, &db); }).value();
+  auto task =
+      stopper.spawn("settle", [&](const weir::context& ctx) { return settle(ctx, &db); }).value();
   auto settled = weir::wait(task.join({}));
   if (!settled) std::puts(settled.error().to_string().c_str());
 
