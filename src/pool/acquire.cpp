@@ -28,7 +28,7 @@ result<pool_slot*> acquire_base::take_slot() {
           pool_.with_figures(error{errc::throttled, "too many callers wait for the pool '" +
                                                         pool_.pool_name() + "' already"}));
     case refusal::open_failed:
-      return std::unexpected(std::move(*open_error_));
+      return std::unexpected(open_error_.value_or(error{errc::failed, "opening failed"}));
   }
   slot_->holder = site_;
   return slot_;
