@@ -11,7 +11,9 @@
 #include <weir/core/error.hpp>
 #include <weir/pool/pool.hpp>
 #include <weir/retry/batch.hpp>
+#include <weir/retry/budget.hpp>
 #include <weir/retry/call.hpp>
+#include <weir/retry/hooks.hpp>
 #include <weir/retry/policy.hpp>
 #include <weir/retry/retry.hpp>
 #include <weir/runtime/blocking.hpp>

@@ -85,12 +85,9 @@ void retry_operation::watch() noexcept {
       ready_ = true;
       return;
     }
-    // The context's deadline ends the wait as well: by its own timer, or the thread's.
-    if (timers_ != nullptr) {
-      state->arm_deadline(*timers_);
-    } else {
-      wake_at_ = std::min(wake_at_, state->deadline());
-    }
+    // The context's deadline ends the wait as well. By this timer, not the context's own: that may
+    // stand in an executor which is about to go.
+    wake_at_ = std::min(wake_at_, state->deadline());
   }
   if (owner_.options_.until) watch_until();
 }
@@ -106,6 +103,7 @@ void retry_operation::unwatch() noexcept {
 void retry_operation::watch_until() noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
   const core::wait_case until = owner_.options_.until.as_case();
   if (until.bind != nullptr) until.bind(until.op, timers_, owner_.clock_);
+  if (until.watched != nullptr) watch_deadline(*until.watched);
   bool committed = false;
   {
     core::wake_list wakes;
@@ -126,9 +124,22 @@ void retry_operation::watch_until() noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
   }
 }
 
+/// The deadline of a context that `until` waits for the end of, by this timer likewise. A manual
+/// clock keeps it itself.
+void retry_operation::watch_deadline(core::context_state& watched) noexcept {
+  if (core::timer_service* kept = watched.time().timers()) {
+    watched.arm_deadline(*kept);
+  } else {
+    wake_at_ = std::min(wake_at_, watched.deadline());
+  }
+}
+
 void retry_operation::unwatch_until() noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
   watching_until_ = false;
   const core::wait_case until = owner_.options_.until.as_case();
+  if (until.watched != nullptr && until.watched->deadline() <= until.watched->time().now()) {
+    until.watched->expire();  // which claims until_, if it still waits
+  }
   if (until_.claim(0)) {
     // A thread on real time is the timer of its operations, of this one too.
     if (until.deadline != nullptr && until.deadline(until.op) <= owner_.clock_.now()) {

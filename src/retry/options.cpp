@@ -31,12 +31,25 @@ std::optional<refusal> refused(const retry_options& o) noexcept {
   if (o.max_duration && *o.max_duration < zero) {
     return refusal{"max_duration", "max_duration is negative"};
   }
+  if (o.total_timeout && *o.total_timeout <= zero) {
+    return refusal{"total_timeout", "total_timeout is not positive"};
+  }
   if (o.attempt_timeout && *o.attempt_timeout <= zero) {
     return refusal{"attempt_timeout", "attempt_timeout is not positive"};
   }
   if (o.reset_after && *o.reset_after <= zero) {
     return refusal{"reset_after", "reset_after is not positive: the loop would never back off"};
   }
+  if (o.while_draining > while_draining::go_on) {
+    return refusal{"while_draining", "while_draining is none of its names"};
+  }
+  if (o.doomed_wait > doomed_wait::wait_out_deadline) {
+    return refusal{"doomed_wait", "doomed_wait is none of its names"};
+  }
+  if (o.idempotency > idempotency::yes) {
+    return refusal{"idempotency", "idempotency is none of its names"};
+  }
+  if (o.nested > nested_retry::go_on) return refusal{"nested", "nested is none of its names"};
   return std::nullopt;
 }
 
@@ -48,10 +61,16 @@ const char* name_of(retry_reason why) noexcept {
       return "succeeded";
     case retry_reason::permanent:
       return "permanent";
+    case retry_reason::outcome_unknown:
+      return "outcome_unknown";
     case retry_reason::attempts:
       return "attempts";
     case retry_reason::duration:
       return "duration";
+    case retry_reason::budget:
+      return "budget";
+    case retry_reason::nested:
+      return "nested";
     case retry_reason::cancelled:
       return "cancelled";
     case retry_reason::shutdown:

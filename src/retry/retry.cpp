@@ -5,6 +5,7 @@
 
 #include <weir/context/task_record.hpp>
 #include <weir/core/sync/thread_local.hpp>
+#include <weir/retry/budget.hpp>
 #include <weir/retry/retry.hpp>
 
 namespace weir {
@@ -37,10 +38,16 @@ literal message_of(std::optional<retry_reason> why) noexcept {
       return "asked for the failure of a loop that succeeded";
     case retry_reason::permanent:
       return "not tried again: the error is permanent";
+    case retry_reason::outcome_unknown:
+      return "not tried again: it may have happened, and may not happen twice";
     case retry_reason::attempts:
       return "gave up: no attempt is left";
     case retry_reason::duration:
       return "gave up: no time is left for another attempt";
+    case retry_reason::budget:
+      return "gave up: the budget of retries is empty";
+    case retry_reason::nested:
+      return "not tried again: an outer loop is retrying";
     case retry_reason::cancelled:
       return "gave up: the context ended";
     case retry_reason::shutdown:
@@ -62,18 +69,21 @@ retry::retry(const context& ctx, retry_options options) noexcept
       start_(clock_.now()),
       stop_at_(time_point::max()),
       backoff_(options, options.seed ? *options.seed : fresh_seed(*this, start_)) {
+  nested_ = options.nested == nested_retry::once && ctx.value(retrying) != nullptr;
   start_over(start_);
   if (!options_.check()) reason_ = retry_reason::invalid;
 }
 
 retry::~retry() {
   end_attempt();
+  unpay();
 }
 
 void retry::start_over(time_point now) noexcept {
   start_ = now;
-  stop_at_ =
-      options_.max_duration ? saturating_add(now, *options_.max_duration) : time_point::max();
+  const duration longest = std::min(options_.max_duration.value_or(duration::max()),
+                                    options_.total_timeout.value_or(duration::max()));
+  stop_at_ = saturating_add(now, longest);
   backoff_.reset();
   hint_.reset();
   reason_.reset();
@@ -104,7 +114,31 @@ void retry::switch_to(const retry_options& options) noexcept {
 void retry::failed(error why, retry_verdict verdict) noexcept {
   last_errors_[errors_++ % kept_errors] = std::move(why);
   hint_ = verdict.hint();
-  if (!verdict.again()) end(retry_reason::permanent);
+  failed_ = true;
+  if (!verdict.again()) {
+    end(retry_reason::permanent);
+  } else if (verdict.unknown() && options_.idempotency == idempotency::no) {
+    end(retry_reason::outcome_unknown);
+  }
+}
+
+void retry::succeeded() noexcept {
+  failed_ = false;
+  if (options_.budget != nullptr && !reason_) options_.budget->succeeded();
+  end(retry_reason::succeeded);
+}
+
+void retry::end(retry_reason why) noexcept {
+  if (reason_) return;
+  reason_ = why;
+  if (options_.hooks != nullptr) options_.hooks->loop_ended(why, step(clock_.now()));
+}
+
+retry_step retry::step(time_point now) const noexcept {
+  return {.attempt = attempts_ - 1,
+          .elapsed = now - start_,
+          .why = error_before(0),
+          .wait = waiting_ ? wait_ : duration::zero()};
 }
 
 duration retry::elapsed() const noexcept {
@@ -118,16 +152,19 @@ const error* retry::error_before(std::size_t steps) const noexcept {
 }
 
 retry_attempt retry::begin_attempt(time_point now) noexcept {
+  if (options_.budget != nullptr && !repeats()) options_.budget->tried();
   mark_.attempt = attempts_++;
   began_ = true;
-  immediate_ = false;
-  waiting_ = false;
+  immediate_ = waiting_ = failed_ = paid_ = false;
   attempt_begun_ = now;
-  const context_scope& scope =
-      attempt_.emplace(context_, context_options{.timeout = options_.attempt_timeout});
+  std::optional<time_point> total_ends;
+  if (options_.total_timeout) total_ends = saturating_add(start_, *options_.total_timeout);
+  const context_scope& scope = attempt_.emplace(
+      context_, context_options{.timeout = options_.attempt_timeout, .deadline = total_ends});
   core::context_state& state = *scope.get().state();
   state.key = &retrying;
   state.value = std::shared_ptr<const void>{std::shared_ptr<const void>{}, &mark_};  // owns nothing
+  if (options_.hooks != nullptr) options_.hooks->attempt_begins(step(now));
   return {.context = scope.get(), .number = mark_.attempt};
 }
 
@@ -138,6 +175,7 @@ void retry::end_attempt() noexcept {
   if (clock_.now() - attempt_begun_ < *options_.reset_after) return;
   const auto hint = hint_;  // what the other side asked for holds all the same
   reset();
+  failed_ = false;  // it worked for long enough: what follows is a first try
   hint_ = hint;
   immediate_ = immediate_ && !hint;
 }
@@ -148,6 +186,7 @@ std::optional<retry_reason> retry::stop_reason(time_point now) const noexcept {
     return retry_reason::shutdown;
   }
   if (until_ready_) return retry_reason::until;
+  if (nested_ && repeats()) return retry_reason::nested;
   if (options_.max_retries && attempts_ > *options_.max_retries) return retry_reason::attempts;
   if (now >= stop_at_) return retry_reason::duration;
   if (waiting_ && options_.doomed_wait == doomed_wait::skip) {
@@ -160,21 +199,44 @@ std::optional<retry_reason> retry::stop_reason(time_point now) const noexcept {
 bool retry::decided_now(time_point& wake_at) noexcept {
   if (reason_ || !began_) return true;
   const time_point now = clock_.now();
-  if (stop_reason(now) || immediate_) return true;
-  if (!waiting_) {
-    due_ = saturating_add(now, backoff_.next(std::exchange(hint_, std::nullopt)));
+  if (stop_reason(now)) return true;
+  if (!waiting_ && !immediate_) {
+    wait_ = backoff_.next(std::exchange(hint_, std::nullopt));
+    due_ = saturating_add(now, wait_);
     waiting_ = true;
     if (stop_reason(now)) return true;
   }
+  if (!pay(now) || immediate_) return true;
   wake_at = std::min(due_, stop_at_);
   return wake_at <= now;
 }
 
+/// False, and the loop has ended, if the budget is empty.
+bool retry::pay(time_point now) noexcept {
+  if (paid_ || !repeats()) return true;
+  if (options_.budget != nullptr && !options_.budget->try_withdraw()) {
+    end(retry_reason::budget);
+    return false;
+  }
+  paid_ = true;
+  if (options_.hooks != nullptr) options_.hooks->wait_begins(step(now));
+  return true;
+}
+
+/// Gives back what was paid for a retry that is not made.
+void retry::unpay() noexcept {
+  if (paid_ && options_.budget != nullptr) options_.budget->refund();
+  paid_ = false;
+}
+
 result<retry_attempt> retry::conclude() {
   const time_point now = clock_.now();
-  if (!reason_ && began_) reason_ = stop_reason(now);
-  if (reason_) return failure();
-  return begin_attempt(now);
+  if (!reason_ && began_) {
+    if (const auto why = stop_reason(now)) end(*why);
+  }
+  if (!reason_) return begin_attempt(now);
+  unpay();
+  return failure();
 }
 
 errc retry::code_of_end() const noexcept {
@@ -197,10 +259,12 @@ std::unexpected<error> retry::failure() const {
   if (result<void> valid = options_.check(); !valid) {
     return std::unexpected(std::move(valid).error());
   }
+  const bool refused = reason_ == retry_reason::duration && waiting_;
   error told = error{code_of_end(), message_of(reason_)}
                    .with("reason", std::string{reason_ ? name_of(*reason_) : "none"})
                    .with("attempts", std::int64_t{attempts_})
                    .with("elapsed", std::chrono::nanoseconds{elapsed()});
+  if (refused) told = std::move(told).with("wait", std::chrono::nanoseconds{wait_});
   if (const error* before = error_before(1)) {
     told = std::move(told).with("error before", before->to_string());
   }

@@ -46,8 +46,9 @@ task<result<T>> sql_session::while_locked(context ctx, F once) {
               {.initial_backoff = std::chrono::milliseconds{1},
                .max_backoff = std::chrono::milliseconds{50},
                .max_duration = limit,
-               .while_draining = while_draining::go_on}};
-  static_cast<void>(co_await again.next());  // the attempt that was made
+               .while_draining = while_draining::go_on,
+               .nested = nested_retry::go_on}};  // it waits for a lock, inside whatever attempt
+  static_cast<void>(co_await again.next());      // the attempt that was made
   again.failed(done.error());
   while (const auto attempt = co_await again.next()) {
     done = co_await once();

@@ -16,11 +16,6 @@ concept retry_classifier = requires(C& classify, const error& why) {
   { classify(why) } -> std::same_as<retry_verdict>;
 };
 
-/// The classifier if none is given: another attempt may help unless the error says that the request
-/// itself is wrong, or that its outcome is unknown (commit_unknown), which only the caller can
-/// judge.
-retry_verdict retry_if_transient(const error& why) noexcept;
-
 namespace core {
 
 /// A callable as it was given: a temporary is stored, a named one referred to.
@@ -81,7 +76,10 @@ task<T> retry_task(context ctx, retry_options options, given<F> fn, given<C> cla
     if (!attempt) co_return std::unexpected(std::move(attempt).error());
     auto trying = call_attempt(fn.get(), *attempt);
     auto done = co_await std::move(trying);
-    if (done) co_return done;
+    if (done) {
+      attempts.succeeded();
+      co_return done;
+    }
     const retry_verdict verdict = classify.get()(std::as_const(done).error());
     attempts.failed(std::move(done).error(), verdict);
   }
@@ -121,7 +119,10 @@ auto retry_call(const context& ctx, const retry_options& options, F&& fn,
       auto attempt = wait(attempts.next());
       if (!attempt) return returned{std::unexpected(std::move(attempt).error())};
       returned done = core::call_attempt(fn, *attempt);
-      if (done) return done;
+      if (done) {
+        attempts.succeeded();
+        return done;
+      }
       const retry_verdict verdict = classify(std::as_const(done).error());
       attempts.failed(std::move(done).error(), verdict);
     }

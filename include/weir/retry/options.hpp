@@ -11,6 +11,9 @@
 
 namespace weir {
 
+class retry_budget;
+class retry_hooks;
+
 /// How chance spreads the waits, so that those who failed together do not come back together.
 /// b is min(initial · multiplierⁿ, max).
 enum class jitter : std::uint8_t {
@@ -30,17 +33,34 @@ enum class doomed_wait : std::uint8_t {
   wait_out_deadline,  ///< waits until time is up, and ends then
 };
 
+/// Whether what may have happened already may happen again: a payment no, a read yes.
+enum class idempotency : std::uint8_t { no, yes };
+
+/// What a loop does inside an attempt of another loop. Three layers of four attempts each are 64
+/// calls; with one layer that retries they are four.
+enum class nested_retry : std::uint8_t {
+  once,   ///< makes one attempt and leaves the retries to the outer loop
+  go_on,  ///< retries as if it were alone
+};
+
 /// Why a loop ended.
 enum class retry_reason : std::uint8_t {
   succeeded,
-  permanent,  ///< the error says that another attempt would not help
-  attempts,   ///< max_retries is used up
-  duration,   ///< max_duration, or the context's deadline, leaves no time for another attempt
+  permanent,        ///< the error says that another attempt would not help
+  outcome_unknown,  ///< it may have happened, and the options do not say that it may happen twice
+  attempts,         ///< max_retries is used up
+  duration,   ///< no time is left for another attempt: max_duration, total_timeout, a deadline
+  budget,     ///< the budget that it shares with others is empty
+  nested,     ///< an outer loop is retrying already
   cancelled,  ///< the context was cancelled, or its deadline passed
   shutdown,   ///< the context drains
   until,      ///< the operation of `retry_options::until` was ready
   invalid,    ///< the options were refused: nothing ran
 };
+
+/// How many reasons there are.
+inline constexpr std::size_t retry_reasons =
+    std::size_t{1} + static_cast<std::size_t>(retry_reason::invalid);
 
 /// The reason's name, as in "attempts".
 const char* name_of(retry_reason why) noexcept;
@@ -84,17 +104,26 @@ struct retry_options {
   /// From the start to the begin of the last attempt, boundary exclusive. Never interrupts an
   /// attempt; counts again from a reset.
   std::optional<duration> max_duration = std::nullopt;
-  /// Each attempt's context is cancelled after this.
+  /// As max_duration, and a deadline of each attempt's context as well: it does interrupt.
+  std::optional<duration> total_timeout = std::nullopt;
+  /// Each attempt's context is cancelled after this, or at the end of total_timeout.
   std::optional<duration> attempt_timeout = std::nullopt;
   /// An attempt that lasted this long was healthy: the loop resets before the next.
   std::optional<duration> reset_after = std::nullopt;
 
   weir::while_draining while_draining = weir::while_draining::stop;
   weir::doomed_wait doomed_wait = weir::doomed_wait::skip;
+  weir::idempotency idempotency = weir::idempotency::no;
+  weir::nested_retry nested = weir::nested_retry::once;
   /// Ends the loop, and interrupts its waits, when ready. Waited for anew in each wait (a relative
   /// timer starts anew), committed to at most once, and not bounded by its own context but by the
   /// loop's. It must outlive the loop.
   operation_ref until{};
+
+  /// Who pays for the retries, shared with other loops; outlives the loop. Null: nobody.
+  retry_budget* budget = nullptr;
+  /// Who is told; outlives the loop. Null: nobody.
+  retry_hooks* hooks = nullptr;
 
   /// Same seed, same waits. Not set: every loop has its own.
   std::optional<std::uint64_t> seed = std::nullopt;

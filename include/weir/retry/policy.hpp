@@ -71,6 +71,7 @@ class planned_retry {
   planned_retry(const context& ctx, const retry_plan& plan) noexcept;
 
   retry_operation next() noexcept { return attempts_.next(); }
+  void succeeded() noexcept { attempts_.succeeded(); }
 
   template <class Strategy, class Hook>
   void failed(error why, Strategy& decide, Hook& hook) {
@@ -109,7 +110,10 @@ task<T> planned_task(context ctx, retry_plan plan, given<F> fn, given<S> decide,
     if (!attempt) co_return std::unexpected(attempts.failure(std::move(attempt).error()));
     auto trying = call_attempt(fn.get(), *attempt);
     auto done = co_await std::move(trying);
-    if (done) co_return done;
+    if (done) {
+      attempts.succeeded();
+      co_return done;
+    }
     attempts.failed(std::move(done).error(), decide.get(), hook.get());
   }
 }
@@ -146,7 +150,10 @@ auto retry_with_policies(const context& ctx, const retry_plan& plan, F&& fn, S&&
         return returned{std::unexpected(attempts.failure(std::move(attempt).error()))};
       }
       returned done = core::call_attempt(fn, *attempt);
-      if (done) return done;
+      if (done) {
+        attempts.succeeded();
+        return done;
+      }
       attempts.failed(std::move(done).error(), decide, hook);
     }
   }

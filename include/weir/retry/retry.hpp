@@ -8,7 +8,9 @@
 #include <weir/context/operation.hpp>
 #include <weir/context/wait.hpp>
 #include <weir/retry/backoff.hpp>
+#include <weir/retry/hooks.hpp>
 #include <weir/retry/options.hpp>
+#include <weir/retry/verdict.hpp>
 
 namespace weir {
 
@@ -16,28 +18,6 @@ namespace weir {
 struct retry_attempt {
   const weir::context& context;  ///< the attempt's own; ends with the next call of next()
   int number;                    ///< from 0
-};
-
-/// What an error means for the loop: another attempt, one that waits at least as long as the other
-/// side asked for, or none.
-class retry_verdict {
- public:
-  static constexpr retry_verdict retry() noexcept { return retry_verdict{true, std::nullopt}; }
-  static constexpr retry_verdict permanent() noexcept { return retry_verdict{false, std::nullopt}; }
-  /// Not earlier than `hint` (or max_backoff, if that is less). A negative hint says: never.
-  static constexpr retry_verdict retry_after(duration hint) noexcept {
-    return hint < duration::zero() ? permanent() : retry_verdict{true, hint};
-  }
-
-  [[nodiscard]] constexpr bool again() const noexcept { return again_; }
-  [[nodiscard]] constexpr std::optional<duration> hint() const noexcept { return hint_; }
-
- private:
-  constexpr retry_verdict(bool again, std::optional<duration> hint) noexcept
-      : again_(again), hint_(hint) {}
-
-  bool again_;
-  std::optional<duration> hint_;
 };
 
 /// Carried by each attempt's context: an outer loop is retrying already.
@@ -70,10 +50,10 @@ class retry_operation;
 /// `until` refers to, outlive the loop.
 /// Guarantees: the first next() is granted at once and always, even when cancelled (do-while),
 /// unless the options are invalid. Every later one looks at the stop reasons first (cancelled,
-/// shutdown, until, attempts, duration), then waits; a reason that turns up ends the wait at once,
-/// and beats a timer that is due at the same moment. A loop that ended stays ended, with a reason.
-/// Blocks or suspends: in next() alone. Errors: next() and failure() give the same one, see there.
-/// Cancellation, draining: end the loop. Thread safety: one flow of control.
+/// shutdown, until, nested, attempts, duration, budget), then waits; a reason that turns up ends
+/// the wait at once, and beats a timer that is due at the same moment. A loop that ended stays
+/// ended, with a reason. Blocks or suspends: in next() alone. Errors: next() and failure() give the
+/// same one, see there. Cancellation, draining: end the loop. Thread safety: one flow of control.
 /// Cost: no allocation but for the error at the end.
 /// Clock: that of the context; for a context that never ends, that of the task that makes the loop.
 /// Source: CockroachDB pkg/util/retry.
@@ -88,11 +68,17 @@ class retry {
   /// select costs nothing: called again, it goes on with the same wait.
   retry_operation next() noexcept;
 
-  /// The attempt succeeded. Nobody needs to call it who leaves the loop then.
-  void succeeded() noexcept { end(retry_reason::succeeded); }
+  /// The attempt succeeded, which ends the loop. Who leaves the loop then needs to call it only for
+  /// hooks, and for a budget that earns by successes.
+  void succeeded() noexcept;
 
-  /// The attempt failed, and what that means. The last errors are kept for failure().
-  void failed(error why, retry_verdict verdict = retry_verdict::retry()) noexcept;
+  /// The attempt failed, and what that means; without a verdict, what the error itself says. The
+  /// last errors are kept for failure().
+  void failed(error why, retry_verdict verdict) noexcept;
+  void failed(error why) noexcept {
+    const retry_verdict told = retry_verdict::told_by(why);
+    failed(std::move(why), told);
+  }
 
   /// Makes the next attempt immediate, and counts attempts, waits and duration from now. No effect
   /// once the context is cancelled or drains, or `until` ended the loop.
@@ -102,9 +88,7 @@ class retry {
   void switch_to(const retry_options& options) noexcept;
 
   /// Ends the loop for a reason of the caller's. The first reason counts.
-  void end(retry_reason why) noexcept {
-    if (!reason_) reason_ = why;
-  }
+  void end(retry_reason why) noexcept;
 
   /// Attempts begun, since the last reset.
   [[nodiscard]] int attempts() const noexcept { return attempts_; }
@@ -118,9 +102,10 @@ class retry {
   /// What to return when the loop has ended. Converts to every `result<T>`.
   ///
   /// Its cause is the last error; it has the texts "reason" and "error before", and the numbers
-  /// "attempts" and "elapsed". Its code is the last error's if the loop ran into a limit or a
-  /// permanent error; cancelled or deadline_exceeded if the context ended it; unavailable if it
-  /// drains; closed for `until`; invalid_argument for invalid options.
+  /// "attempts" and "elapsed", and "wait" for a wait that did not fit the time left. Its code is
+  /// the last error's if the loop ran into a limit or a permanent error; cancelled or
+  /// deadline_exceeded if the context ended it; unavailable if it drains; closed for `until`;
+  /// invalid_argument for invalid options.
   [[nodiscard]] std::unexpected<error> failure() const;
 
  private:
@@ -136,6 +121,10 @@ class retry {
   retry_attempt begin_attempt(time_point now) noexcept;
   void end_attempt() noexcept;
   [[nodiscard]] bool stopped() const noexcept;
+  [[nodiscard]] bool repeats() const noexcept { return began_ && (!immediate_ || failed_); }
+  bool pay(time_point now) noexcept;
+  void unpay() noexcept;
+  [[nodiscard]] retry_step step(time_point now) const noexcept;
   void start_over(time_point now) noexcept;
 
   context context_;
@@ -150,10 +139,14 @@ class retry {
   std::optional<retry_reason> reason_;
   std::optional<context_scope> attempt_;
   retry_mark mark_{};
+  duration wait_{};  // until due_, when it was decided on
   int attempts_ = 0;
   bool began_ = false;      // the first attempt, which nothing can refuse, was granted
   bool immediate_ = false;  // after a reset
   bool waiting_ = false;    // due_ holds
+  bool failed_ = false;     // the last attempt, as it said
+  bool paid_ = false;       // for the retry that is decided on
+  bool nested_ = false;     // an outer loop retries
   bool until_ready_ = false;
   std::size_t errors_ = 0;
   std::array<std::optional<error>, kept_errors> last_errors_;
@@ -196,6 +189,7 @@ class [[nodiscard]] retry_operation : private core::timer_node, private core::co
   void watch() noexcept;
   void unwatch() noexcept;
   void watch_until() noexcept;
+  void watch_deadline(core::context_state& watched) noexcept;
   void unwatch_until() noexcept;
   void interrupt(bool* told) noexcept;
   void leave() noexcept;

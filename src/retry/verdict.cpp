@@ -1,6 +1,14 @@
-#include <weir/retry/batch.hpp>
+#include <weir/retry/verdict.hpp>
 
 namespace weir {
+
+retry_verdict retry_verdict::told_by(const error& why) noexcept {
+  if (why.code() == errc::commit_unknown) return outcome_unknown();
+  if (const auto hint = why.number(retry_after_number)) {
+    return retry_after(std::chrono::nanoseconds{*hint});
+  }
+  return retry();
+}
 
 retry_verdict retry_if_transient(const error& why) noexcept {
   switch (why.code()) {
@@ -15,13 +23,13 @@ retry_verdict retry_if_transient(const error& why) noexcept {
     case errc::server_down:
     case errc::io:
     case errc::failed:
-      return retry_verdict::retry();
+    case errc::commit_unknown:
+      return retry_verdict::told_by(why);
     case errc::closed:
     case errc::invalid_argument:
     case errc::would_deadlock:
     case errc::not_found:
     case errc::already_done:
-    case errc::commit_unknown:
     case errc::constraint:
     case errc::out_of_range:
     case errc::type_mismatch:
@@ -33,10 +41,16 @@ retry_verdict retry_if_transient(const error& why) noexcept {
   return retry_verdict::permanent();
 }
 
-result<void> core::check_batch(std::size_t largest) {
-  if (largest > 0) return {};
-  return std::unexpected(
-      error{errc::invalid_argument, "a batch holds at least one item"}.with("largest", 0));
+retry_verdict retry_if_refused(const error& why) noexcept {
+  switch (why.code()) {
+    case errc::cancelled:
+    case errc::deadline_exceeded:
+    case errc::io:
+    case errc::failed:
+      return retry_verdict::outcome_unknown();
+    default:
+      return retry_if_transient(why);
+  }
 }
 
 }  // namespace weir
