@@ -14,9 +14,11 @@ pool_core::farewell::farewell(pool_core& owner) noexcept
     : wakeable([](wakeable& self) noexcept {
         pool_core& pool = static_cast<farewell&>(self).pool;
         std::shared_ptr<pool_core> last;
+        permit stay;  // given back last: then the stopper and its runtime may go
         {
           lock_guard guard{pool.mutex_};
           last = std::move(pool.alive_);
+          stay = std::move(pool.stay_);
         }
         if (pool.home_.live != nullptr) pool.home_.live->remove(pool);
         pool.all_home_.set();

@@ -98,11 +98,13 @@ void run_loop::park_until_work() noexcept {
     core::lock_guard guard{timer_mutex_};
     next = timer_heap_.next();
   }
+  if (linger_.look([this] { return park_.try_wait(); }, next)) return;
   if (next == time_point::max()) {
     park_.wait();
   } else {
     park_.wait_until(next);
   }
+  linger_.slept();
 }
 
 std::size_t run_loop::run_until_idle() noexcept {

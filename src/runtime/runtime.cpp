@@ -16,6 +16,7 @@ runtime_core::runtime_core(const runtime_options& options)
       time(options.time != nullptr ? *options.time : steady_clock()),
       clock_timers(time.timers()),
       log(options.log != nullptr ? *options.log : no_log()),
+      linger(options.linger),
       idle(
           options.workers,
           [](void* self) noexcept { static_cast<runtime_core*>(self)->reactor.kick(); }, this),

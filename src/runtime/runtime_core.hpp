@@ -40,6 +40,7 @@ struct runtime_core {
   clock& time;
   timer_service* const clock_timers;  // of a clock that moves by itself only
   log_sink& log;
+  const duration linger;
   work_queue injected;
   idle_set idle;
   core::reactor reactor;

@@ -8,6 +8,7 @@ thread_executor::thread_executor(thread_executor_options options)
     : name_(options.name),
       loop_(options.time != nullptr ? *options.time : steady_clock(), name_.c_str()) {
   if (options.blocking == blocking_policy::allowed) loop_.allow_blocking();
+  loop_.set_linger(options.linger);
   const int failure =
       thread_.start(name_, [](void* self) { static_cast<thread_executor*>(self)->run(); }, this);
   WEIR_ASSERT(failure == 0, "the system refused to start a thread executor's thread");

@@ -20,6 +20,7 @@ worker::worker(runtime_core& core, std::uint32_t index, sharing who)
       sharing_(who),
       random_(index * 2654435761U + 1),
       ring_(who),
+      linger_(core.linger),
       timers_(core, index) {}
 
 int worker::start(std::string_view name) noexcept {

@@ -8,6 +8,7 @@
 #include <weir/core/sync/atomic.hpp>
 #include <weir/core/sync/thread.hpp>
 #include <weir/core/sync/thread_local.hpp>
+#include <weir/runtime/linger.hpp>
 
 #include "runtime/idle_set.hpp"
 #include "runtime/ring.hpp"
@@ -84,6 +85,7 @@ class worker {
   duration poll_limit(std::uint32_t& quiet) noexcept;
   [[nodiscard]] duration until(time_point when) const noexcept;
   void leave_deep_sleep() noexcept;
+  work* look_longer() noexcept;
 
   runtime_core& core_;
   const std::uint32_t index_;
@@ -99,6 +101,7 @@ class worker {
   std::vector<std::uint64_t> seen_;  // executed of each worker, as of the last watch
   work_ring<> ring_;
   share_policy policy_;
+  linger linger_;
   worker_timers timers_;
   worker_counters counters_;
   thread thread_;

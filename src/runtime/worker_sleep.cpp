@@ -25,6 +25,7 @@ work* worker::search() noexcept {
       searching = true;
       item = search_others();
     }
+    if (item == nullptr) item = look_longer();
     if (item == nullptr) item = sleep(searching, ended);
     if (item == nullptr) continue;
     if (searching) end_search();
@@ -57,6 +58,18 @@ work* worker::search_others() noexcept {
   return nullptr;
 }
 
+/// Not announced as asleep meanwhile: who brings work saves the wake-up.
+work* worker::look_longer() noexcept {
+  work* item = nullptr;
+  const auto found = [&] {
+    item = take_injected(ring_.capacity / 2);
+    if (item == nullptr && sharing_ == sharing::shared) item = search_others();
+    return item != nullptr || core_.stopping.load();
+  };
+  linger_.look(found, timers_.next());
+  return item;
+}
+
 /// One sleep, from the announcement to the retirement.
 work* worker::sleep(bool& searching, bool& ended) noexcept {
   const sleep_role role = core_.idle.announce(index_, searching);
@@ -69,6 +82,7 @@ work* worker::sleep(bool& searching, bool& ended) noexcept {
     worker_counters::add(counters_.parks, 1);
     item = role == sleep_role::poller ? poll() : park();
     policy_.slept(monotonic_now());
+    linger_.slept();
   }
   searching = core_.idle.retire(index_);
   if (role == sleep_role::poller) core_.idle.hand_over();

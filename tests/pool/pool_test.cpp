@@ -11,6 +11,8 @@
 #include <weir/pool/pool.hpp>
 #include <weir/runtime/hop.hpp>
 #include <weir/runtime/run_loop.hpp>
+#include <weir/runtime/runtime.hpp>
+#include <weir/stopper/stopper.hpp>
 
 namespace weir {
 namespace {
@@ -463,6 +465,37 @@ TEST_F(pool_test, a_lease_may_outlive_its_pool) {
   EXPECT_EQ((*kept)->number, 1);
   kept.release();
   loop.run_until_idle();
+  EXPECT_EQ(backend.closed, 1);
+}
+
+/// Runs on real workers, because closing is what it must not be too late for.
+TEST(pool_of_a_stopper, destroyed_before_the_stop_is_closed_when_the_stop_returns) {
+  for (int round = 0; round < 50; ++round) {
+    server backend;
+    runtime rt{{.workers = 1}};
+    stopper work{rt};
+    {
+      pool<conn> p{work, {.name = "early", .max_open = 1}, std::make_unique<source>(backend)};
+      auto lent = wait(p.acquire({}));
+      ASSERT_TRUE(lent);
+    }
+    EXPECT_EQ(wait(work.stop())->outcome(), shutdown_outcome::clean);
+    EXPECT_EQ(backend.closed, 1);
+  }
+}
+
+TEST(pool_of_a_stopper, destroyed_with_a_lease_out_makes_the_stop_wait_for_it) {
+  server backend;
+  runtime rt{{.workers = 1}};
+  stopper work{rt};
+  std::optional<lease<conn>> kept;
+  {
+    pool<conn> p{work, {.name = "early", .max_open = 1}, std::make_unique<source>(backend)};
+    kept.emplace(*wait(p.acquire({})));
+  }
+  EXPECT_EQ(work.running(), 1U);
+  kept->release();
+  EXPECT_EQ(wait(work.stop())->outcome(), shutdown_outcome::clean);
   EXPECT_EQ(backend.closed, 1);
 }
 

@@ -14,6 +14,7 @@
 #include <weir/runtime/registry.hpp>
 #include <weir/runtime/start.hpp>
 #include <weir/runtime/task.hpp>
+#include <weir/stopper/permit.hpp>
 #include <weir/sync/event.hpp>
 
 namespace weir {
@@ -60,6 +61,7 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
     core::executor& where;     // runs the pool's tasks, and has its timers and clock
     registry* live = nullptr;  // where the pool is listed while it lives
     log_sink* log = nullptr;
+    stopper* owner = nullptr;  // outlives the pool, but not its last resources
   };
 
   pool_core(const home& at, const pool_options& options);
@@ -103,6 +105,9 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
 
   /// Refuses acquires, fails waiters, closes what is idle. Returns at once; idempotent.
   void begin_close() noexcept;
+  /// The pool's owner goes: closes, and makes the stopper wait until everything is. `closer` is
+  /// what would have closed the pool with the stopper.
+  void leave(registration& closer) noexcept;
   /// Waits until everything is closed.
   task<result<void>> close(context bound);
 
@@ -172,6 +177,7 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   pool_stats stats_ WEIR_GUARDED_BY(mutex_);
   std::uint64_t jitter_ WEIR_GUARDED_BY(mutex_);
   std::shared_ptr<pool_core> alive_ WEIR_GUARDED_BY(mutex_);  // until closed and all is home
+  permit stay_ WEIR_GUARDED_BY(mutex_);  // of a pool that was destroyed before its stopper's stop
   farewell farewell_{*this};
   errand errand_{*this};
   maintenance_timer timer_{*this};

@@ -153,8 +153,9 @@ class pool {
   }
   pool(const pool&) = delete;
   pool& operator=(const pool&) = delete;
-  /// Closes as `begin_close`; leases that are out come home by themselves.
-  ~pool() { core_->begin_close(); }
+  /// Closes as `begin_close`; leases that are out come home by themselves. The stopper's tasks are
+  /// not over before the last resource is closed.
+  ~pool() { core_->leave(closer_); }
 
   /// Waits for a resource.
   lease_operation<R> acquire(const context& ctx,

@@ -5,6 +5,7 @@
 
 #include <weir/core/executor.hpp>
 #include <weir/core/sync/park.hpp>
+#include <weir/runtime/linger.hpp>
 #include <weir/runtime/task.hpp>
 
 namespace weir {
@@ -49,6 +50,10 @@ class run_loop final : public core::executor {
   /// From now on what runs here may block the thread. Before the first run function.
   void allow_blocking() noexcept { may_block_ = true; }
 
+  /// How long to look for work before parking, when work came soon the last time. Default: zero.
+  /// Called by the owner before it runs.
+  void set_linger(duration longest) noexcept { linger_ = core::linger{longest}; }
+
   /// Makes a parked run function look around. Any thread.
   void wake() noexcept;
 
@@ -81,6 +86,7 @@ class run_loop final : public core::executor {
   core::work* head_ WEIR_GUARDED_BY(mutex_) = nullptr;
   core::work* tail_ WEIR_GUARDED_BY(mutex_) = nullptr;
   core::park park_;
+  core::linger linger_{duration::zero()};
   core::atomic<std::uint32_t> wakers_{0};  // threads inside park_.wake(): the loop outlives them
   core::mutex timer_mutex_;
   core::timer_heap timer_heap_ WEIR_GUARDED_BY(timer_mutex_);
