@@ -11,6 +11,7 @@
 #include <weir/core/error.hpp>
 #include <weir/pool/pool.hpp>
 #include <weir/retry/batch.hpp>
+#include <weir/retry/breaker.hpp>
 #include <weir/retry/budget.hpp>
 #include <weir/retry/call.hpp>
 #include <weir/retry/hooks.hpp>

@@ -103,6 +103,71 @@ TEST(retry_stops, until_on_real_time_ends_the_wait_of_a_thread) {
   EXPECT_EQ(attempts.reason(), retry_reason::until);
 }
 
+TEST(retry_stops, until_may_be_the_deadline_of_another_context) {
+  simulation sim;
+  context_source other{sim.ctx(), {.timeout = 25ms}};
+  auto until = until_cancelled(other.get());
+  retry_options options = fixed(10ms);
+  options.until = until;
+  const course seen = sim.fail_always(options);
+  EXPECT_THAT(seen.granted, ElementsAre(0ms, 10ms, 20ms));
+  EXPECT_EQ(seen.ended, 25ms);
+  EXPECT_EQ(seen.reason, retry_reason::until);
+}
+
+TEST(retry_stops, until_may_be_a_deadline_on_real_time_that_nobody_else_watches) {
+  for (const bool on_a_thread : {true, false}) {
+    context_source other{context{}, {.timeout = 1ms}};
+    auto until = until_cancelled(other.get());
+    const retry_options options{.initial_backoff = 1h, .max_backoff = 1h, .until = until};
+    auto body = [&options]() -> task<std::optional<retry_reason>> {
+      retry attempts{{}, options};
+      while (co_await attempts.next()) continue;
+      co_return attempts.reason();
+    };
+    if (on_a_thread) {
+      retry attempts{{}, options};
+      while (wait(attempts.next())) continue;
+      EXPECT_EQ(attempts.reason(), retry_reason::until);
+    } else {
+      EXPECT_EQ(weir::wait(body()), retry_reason::until);
+    }
+  }
+}
+
+/// Waits under a context on an executor that goes, so that the deadline stands in its timers.
+void arm_elsewhere_and_go(const context& ctx) {
+  event never;
+  run_loop gone;
+  auto body = [&](context bound) -> task<void> {
+    (void)co_await select(never.wait(bound), after(0ns));
+  };
+  gone.run(body(ctx));
+}
+
+TEST(retry_stops, a_deadline_that_stood_in_an_executor_which_has_gone_ends_the_wait) {
+  context_source soon{context{}, {.timeout = 2ms}};
+  arm_elsewhere_and_go(soon.get());
+  auto until = until_cancelled(soon.get());
+  auto by_until = [&until]() -> task<std::optional<retry_reason>> {
+    retry attempts{{}, {.initial_backoff = 1h, .max_backoff = 1h, .until = until}};
+    while (co_await attempts.next()) continue;
+    co_return attempts.reason();
+  };
+  EXPECT_EQ(weir::wait(by_until()), retry_reason::until);
+
+  context_source later{context{}, {.timeout = 2ms}};
+  arm_elsewhere_and_go(later.get());
+  auto by_context = [](context ctx) -> task<std::optional<retry_reason>> {
+    retry attempts{
+        ctx,
+        {.initial_backoff = 1h, .max_backoff = 1h, .doomed_wait = doomed_wait::wait_out_deadline}};
+    while (co_await attempts.next()) continue;
+    co_return attempts.reason();
+  };
+  EXPECT_EQ(weir::wait(by_context(later.get())), retry_reason::cancelled);
+}
+
 TEST(retry_stops, an_event_set_by_another_thread_ends_the_wait_of_a_thread) {
   for (int round = 0; round < 200; ++round) {
     event closed;
