@@ -13,6 +13,7 @@
 
 #include "bank/bank.hpp"
 #include "help.hpp"
+#include "retry/parse.hpp"
 #include "text.hpp"
 
 namespace weir::app {
@@ -22,14 +23,7 @@ namespace {
 using most = std::numeric_limits<std::int64_t>;
 
 finished misused(std::string_view program, std::string_view sentence) {
-  // One line, however long: messages are searched for.
-  std::string text{program};
-  text += ": ";
-  text += sentence;
-  text += "\ntry '";
-  text += program;
-  text += " --help'\n";
-  return {bank::usage, std::move(text)};
+  return app::misused(program, sentence, bank::usage);
 }
 
 /// Adds options whose values are checked here, so that every refusal is a sentence of ours.
@@ -110,24 +104,7 @@ void add_bank_options(CLI::App& bank_app, bank::options& how) {
 constexpr std::string_view shown_options[] = {
     "--db",     "--clients", "--duration", "--scale", "--connections", "--synchronous", "--drain",
     "--cancel", "--seed",    "--journal",  "--json",  "--audit-only",  "--help"};
-constexpr std::string_view commands[] = {"bank"};
-
-template <std::size_t N>
-std::string unknown(std::string_view what, std::string_view given,
-                    const std::string_view (&known)[N]) {
-  std::string text = "unknown ";
-  text += what;
-  text += " '";
-  text += given;
-  text += "'";
-  const std::string_view near = closest(given, known, N);
-  if (!near.empty()) {
-    text += "; did you mean '";
-    text += near;
-    text += "'?";
-  }
-  return text;
-}
+constexpr std::string_view commands[] = {"bank", "retry"};
 
 // Quoted as it was given, without a value that came with it.
 std::string_view name_of_flag(std::string_view given) {
@@ -167,7 +144,7 @@ command parse_bank(CLI::App& app, std::vector<std::string> words) {
 
 command parse_command_line(int argc, const char* const* argv) {
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
-  if (words.empty()) return misused("weir", "which command? There is 'bank'");
+  if (words.empty()) return misused("weir", "which command? There are 'bank' and 'retry'");
   const std::string& first = words.front();
   if (first == "--help" || first == "-h" || first == "help") {
     return finished{0, std::string{program_help()}};
@@ -178,9 +155,13 @@ command parse_command_line(int argc, const char* const* argv) {
   if (first.starts_with('-')) {
     return misused("weir", "unknown option '" + std::string{name_of_flag(first)} + "'");
   }
+  const std::vector<std::string> rest(words.begin() + 1, words.end());
+  if (first == "retry") {
+    return std::visit([](auto asked) -> command { return asked; }, retry_cli::parse(rest));
+  }
   if (first != "bank") return misused("weir", unknown("command", first, commands));
   CLI::App app;
-  return parse_bank(app, {words.begin() + 1, words.end()});
+  return parse_bank(app, rest);
 }
 
 }  // namespace weir::app

@@ -14,6 +14,8 @@ SYNOPSIS
 COMMANDS
   bank    make transfers in a bank from many concurrent clients, then audit
           its books: a demonstration, a soak test and a load tool in one
+  retry   run any command again until it succeeds, with growing random waits,
+          timeouts and limits
 
   `weir COMMAND --help` describes a command.
 

@@ -6,6 +6,7 @@
 
 #include "bank/bank.hpp"
 #include "cli.hpp"
+#include "retry/retry.hpp"
 
 int main(int argc, char** argv) {
   try {
@@ -13,6 +14,9 @@ int main(int argc, char** argv) {
     if (const auto* done = std::get_if<weir::app::finished>(&asked)) {
       std::fputs(done->text.c_str(), done->exit_code == 0 ? stdout : stderr);
       return done->exit_code;
+    }
+    if (const auto* retry = std::get_if<weir::retry_cli::options>(&asked)) {
+      return weir::retry_cli::run(*retry);
     }
     return weir::bank::run(std::get<weir::bank::options>(asked));
   } catch (const std::exception& thrown) {
