@@ -14,6 +14,7 @@
 #include <weir/retry/breaker.hpp>
 #include <weir/retry/budget.hpp>
 #include <weir/retry/call.hpp>
+#include <weir/retry/hedge.hpp>
 #include <weir/retry/hooks.hpp>
 #include <weir/retry/policy.hpp>
 #include <weir/retry/retry.hpp>
