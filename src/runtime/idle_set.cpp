@@ -39,6 +39,19 @@ void idle_set::park(std::uint32_t w, time_point deadline) noexcept {
   }
 }
 
+bool idle_set::begin_poll() noexcept {
+  poll_state seen = nothing;
+  if (poll_word_.compare_exchange_strong(seen, in_poll)) return true;
+  poll_word_.store(nothing);
+  return false;
+}
+
+bool idle_set::take_poll() noexcept {
+  if (poll_word_.load() != token) return false;
+  poll_word_.store(nothing);
+  return true;
+}
+
 void idle_set::remove(std::uint32_t w) noexcept {
   places_[w].asleep = false;
   sleepers_.fetch_sub(1);
@@ -63,7 +76,7 @@ bool idle_set::retire(std::uint32_t w) noexcept {
 void idle_set::signal(std::uint32_t w, sleep_role role) noexcept {
   if (role == sleep_role::parked) {
     places_[w].park.wake();
-  } else {
+  } else if (poll_word_.exchange(token) == in_poll) {
     kick_(argument_);
   }
 }

@@ -36,6 +36,14 @@ enum class sleep_role : std::uint8_t { parked, poller };
 /// the work, and then wakes the next one (`found` says whether it is its turn), or announces before
 /// it stops searching, and looks after that.
 ///
+/// Step 3 begins awake (linger): whoever is woken soon needs no system call, nor does the waker.
+/// Both roles have a token for that. A park has its own; the poller's is
+///
+///              signal                     signal: kicks
+///   nothing ─────────► token    in_poll ───────────────► token
+///   nothing ─────────► in_poll  any ───────────► nothing
+///           begin_poll              take_poll, begin_poll, end_poll
+///
 /// The poller is one of the sleepers, and keeps the role until it has retired: two threads in one
 /// epoll_wait would take each other's kicks. Whoever retires from it while others are parked calls
 /// `hand_over`, so that while any worker sleeps, one polls or is about to.
@@ -43,7 +51,8 @@ enum class sleep_role : std::uint8_t { parked, poller };
 /// Thread safety: the worker's functions from worker `w` only, the others from any thread.
 class idle_set {
  public:
-  /// `kick` ends the poller's sleep; it may come late, when that worker is awake again.
+  /// `kick` ends the poller's sleep. It is called between begin_poll and end_poll; it may come
+  /// late, when that worker is awake again.
   idle_set(std::uint32_t workers, void (*kick)(void*) noexcept, void* argument);
 
   // The worker's side.
@@ -56,6 +65,13 @@ class idle_set {
   sleep_role announce(std::uint32_t w, bool searching) noexcept;
   /// Sleeps on the park of `w`, which is for the role parked.
   void park(std::uint32_t w, time_point deadline) noexcept;
+  /// True if a waker has ended the sleep already, maybe an earlier one. Never sleeps.
+  [[nodiscard]] bool roused(std::uint32_t w, sleep_role role) noexcept {
+    return role == sleep_role::parked ? places_[w].park.try_wait() : take_poll();
+  }
+  /// The poller is about to sleep where only `kick` reaches it. False: it was signalled before.
+  [[nodiscard]] bool begin_poll() noexcept;
+  void end_poll() noexcept { poll_word_.store(nothing); }
   /// Ends the sleep. True if a waker has ended it: then the worker is searching.
   [[nodiscard]] bool retire(std::uint32_t w) noexcept;
   /// False once a waker has ended the sleep of `w`.
@@ -86,6 +102,9 @@ class idle_set {
     bool asleep = false;  // guarded by mutex_
   };
 
+  enum poll_state : std::uint8_t { nothing, token, in_poll };
+
+  [[nodiscard]] bool take_poll() noexcept;
   void wake_some() noexcept;
   void remove(std::uint32_t w) noexcept WEIR_REQUIRES(mutex_);
   void signal(std::uint32_t w, sleep_role role) noexcept;
@@ -96,6 +115,7 @@ class idle_set {
   atomic<std::uint32_t> sleepers_{0};  // written under the mutex
   atomic<std::uint32_t> searching_{0};
   atomic<bool> poller_seen_{false};  // poller_ != none
+  atomic<poll_state> poll_word_{nothing};
   mutex mutex_;
   std::uint32_t poller_ WEIR_GUARDED_BY(mutex_) = none;
   std::uint32_t parked_count_ WEIR_GUARDED_BY(mutex_) = 0;

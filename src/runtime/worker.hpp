@@ -85,7 +85,7 @@ class worker {
   duration poll_limit(std::uint32_t& quiet) noexcept;
   [[nodiscard]] duration until(time_point when) const noexcept;
   void leave_deep_sleep() noexcept;
-  work* look_longer() noexcept;
+  bool roused(sleep_role role) noexcept;
 
   runtime_core& core_;
   const std::uint32_t index_;

@@ -25,7 +25,6 @@ work* worker::search() noexcept {
       searching = true;
       item = search_others();
     }
-    if (item == nullptr) item = look_longer();
     if (item == nullptr) item = sleep(searching, ended);
     if (item == nullptr) continue;
     if (searching) end_search();
@@ -58,16 +57,12 @@ work* worker::search_others() noexcept {
   return nullptr;
 }
 
-/// Not announced as asleep meanwhile: who brings work saves the wake-up.
-work* worker::look_longer() noexcept {
-  work* item = nullptr;
-  const auto found = [&] {
-    item = take_injected(ring_.capacity / 2);
-    if (item == nullptr && sharing_ == sharing::shared) item = search_others();
-    return item != nullptr || core_.stopping.load();
-  };
-  linger_.look(found, timers_.next());
-  return item;
+/// What ends a sleep, looked for while still awake: a waker, or an event.
+bool worker::roused(sleep_role role) noexcept {
+  if (core_.idle.roused(index_, role)) return true;
+  if (role == sleep_role::parked || !core_.reactor.in_use()) return false;
+  wake_list wakes;
+  return core_.reactor.poll(duration::zero(), wakes).descriptors != 0;
 }
 
 /// One sleep, from the announcement to the retirement.
@@ -80,7 +75,9 @@ work* worker::sleep(bool& searching, bool& ended) noexcept {
   const bool stopping = core_.stopping.load();
   if (item == nullptr && !stopping) {
     worker_counters::add(counters_.parks, 1);
-    item = role == sleep_role::poller ? poll() : park();
+    if (!linger_.look([&] { return roused(role); }, timers_.next())) {
+      item = role == sleep_role::poller ? poll() : park();
+    }
     policy_.slept(monotonic_now());
     linger_.slept();
   }
@@ -131,9 +128,10 @@ work* worker::poll() noexcept {
   std::uint32_t quiet = 0;
   for (;;) {
     const duration limit = poll_limit(quiet);
-    {
+    if (core_.idle.begin_poll()) {
       wake_list wakes;
       core_.reactor.poll(std::min(limit, until(timers_.next())), wakes);
+      core_.idle.end_poll();
     }
     if (limit == duration::max()) core_.deep.store(false);
     expire_due();

@@ -103,8 +103,12 @@ struct small_scheduler {
           item = take();
           if (item == nullptr && left.load() != 0) {
             if (role == core::sleep_role::poller) {
-              while (idle.asleep(index)) poller.wait();
-            } else {
+              while (!idle.roused(index, role) && idle.asleep(index)) {
+                if (!idle.begin_poll()) continue;
+                poller.wait();
+                idle.end_poll();
+              }
+            } else if (!idle.roused(index, role)) {
               idle.park(index, core::time_point::max());
             }
           }
