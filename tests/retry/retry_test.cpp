@@ -321,19 +321,6 @@ TEST(retry, a_server_that_asks_for_time_gets_it_and_a_negative_hint_ends_the_loo
   EXPECT_EQ(sim.run(body(sim.ctx())), 500ms);
 }
 
-// cenkalti 159: a hint beyond the total silently turned retries off.
-TEST(retry, a_hint_beyond_the_total_says_that_time_was_the_reason) {
-  simulation sim;
-  auto body = [](context ctx) -> task<std::optional<retry_reason>> {
-    retry attempts{ctx, {.max_backoff = 1h, .max_duration = 1s}};
-    while (auto attempt = co_await attempts.next()) {
-      attempts.failed(error{errc::throttled, "slow down"}, retry_verdict::retry_after(1min));
-    }
-    co_return attempts.reason();
-  };
-  EXPECT_EQ(sim.run(body(sim.ctx())), retry_reason::duration);
-}
-
 TEST(retry, the_failure_tells_reason_attempts_time_and_the_last_errors) {
   simulation sim;
   auto body = [](context ctx) -> task<result<void>> {

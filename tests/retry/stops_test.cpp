@@ -291,46 +291,7 @@ TEST(retry_stops, a_loop_that_ended_stays_ended_with_the_same_reason) {
   EXPECT_EQ(attempts.reason(), retry_reason::attempts);
 }
 
-// cockroach 25612, 47063, 51310: zero runs, or a stop, read as success.
-TEST(retry_stops, neither_a_stop_nor_zero_runs_read_as_success) {
-  simulation sim;
-  sim.root.cancel();
-  auto body = [](context ctx) -> task<result<int>> {
-    retry attempts{ctx};
-    while (auto attempt = co_await attempts.next()) {
-      if (attempt->context.check()) co_return 1;
-    }
-    co_return attempts.failure();
-  };
-  const auto ended = sim.run(body(sim.ctx()));
-  ASSERT_FALSE(ended);
-  EXPECT_EQ(ended.error().code(), errc::cancelled);
-  EXPECT_EQ(ended.error().text("reason"), "cancelled");
-
-  const retry never_asked{sim.ctx()};
-  EXPECT_EQ(never_asked.failure().error().code(), errc::failed);
-  EXPECT_EQ(never_asked.failure().error().number("attempts"), 0);
-  EXPECT_FALSE(never_asked.reason());
-}
-
 // --- As an operation among others.
-
-// vault 14814: timers outlived the loop.
-TEST(retry_stops, a_wait_that_is_abandoned_leaves_nothing_behind) {
-  simulation sim;
-  event closed;
-  auto body = [](context ctx, event& e) -> task<void> {
-    auto until = e.wait({});
-    retry attempts{ctx, {.initial_backoff = 1h, .max_backoff = 1h, .until = until}};
-    EXPECT_TRUE(co_await attempts.next());
-    const auto first = co_await select(attempts.next(), after(1ms));
-    EXPECT_EQ(first.index(), 1U);
-  };
-  sim.run(body(sim.ctx(), closed));
-  EXPECT_EQ(sim.time.next_timer(), time_point::max());
-  closed.set();
-  sim.root.cancel();
-}
 
 TEST(retry_stops, a_wait_that_lost_a_select_goes_on_where_it_was) {
   simulation sim;
