@@ -84,7 +84,8 @@ duration display::countdown(duration left) {
 void display::end_countdown() {
   const std::size_t drawn = std::exchange(drawn_, 0);
   if (drawn == 0) return;
-  write_out("\r" + std::string(drawn, ' ') + "\r");
+  // A terminal shows a Ctrl-C behind the line, in two columns.
+  write_out("\r" + std::string(drawn + 2, ' ') + "\r");
 }
 
 std::string shortened(std::string_view text, std::size_t most) {

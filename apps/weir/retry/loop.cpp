@@ -113,7 +113,7 @@ std::optional<loop::stop> loop::reason_to_stop(const attempt_outcome& done) cons
     if (done.end == attempt_end::not_started) return stop{end_reason::permanent, giving_up};
     const char* which = !asked_.on_output ? "--on-exit does not list it"
                         : !asked_.on_exit ? "--on-output matches no line"
-                                          : "no --on-exit, no --on-output";
+                                          : "none of --on-exit, --on-output";
     return stop{end_reason::permanent, std::string{"giving up: "} + which};
   }
   if (done.output.hint && *done.output.hint < duration::zero()) {
