@@ -50,6 +50,8 @@ void run_loop::own_timers::arm(core::timer_node& node, time_point when,
   // The first to be due now: the loop, if it sleeps, sleeps too long.
   if (loop.kick_.pending) return;
   loop.kick_.pending = true;
+  // Counted from here: a deadline that moves over from another loop is armed by that loop's thread.
+  loop.wakers_.fetch_add(1);
   wakes.push(loop.kick_);
 }
 
@@ -64,7 +66,8 @@ run_loop::timer_kick::timer_kick(run_loop& owner) noexcept
           core::lock_guard guard{loop.timer_mutex_};
           loop.kick_.pending = false;
         }
-        loop.wake();
+        loop.park_.wake();
+        loop.wakers_.fetch_sub(1);
       }),
       loop(owner) {}
 
