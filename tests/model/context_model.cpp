@@ -1,5 +1,6 @@
 // The cancellation tree: raising against registering, deadlines, callbacks and the end of nodes.
 
+#include <array>
 #include <optional>
 
 #include <weir/context/context.hpp>
@@ -253,6 +254,38 @@ WEIR_MODEL(contexts_of_two_cases_end_the_case_they_bound, .timeouts = 0) {
       [&] { left.cancel(); }, [&] { right.cancel(); });
   model::sometimes(which == 0, "the left one was first");
   model::sometimes(which == 1, "the right one was first");
+}
+
+/// Nothing but the second case's own context ends this.
+WEIR_MODEL(the_context_of_the_second_case_ends_the_select, .timeouts = 0) {
+  context_source left;
+  context_source right;
+  model::threads(
+      [&] {
+        const auto first = wait(select(sleep_for(left.get(), 1h), sleep_for(right.get(), 1h)));
+        model::check(first.index() == 1, "the case whose context ended");
+        const auto again = wait(select(sleep_for(left.get(), 1h), sleep_for(right.get(), 1h)));
+        model::check(again.index() == 1, "it stays ended");
+      },
+      [&] { right.cancel(); });
+}
+
+/// Locks are taken from the top of the tree down, wherever its nodes lie in memory.
+WEIR_MODEL(a_select_locks_a_child_that_lies_before_its_parent_after_it, .timeouts = 0) {
+  std::array<std::optional<context_scope>, 2> places;
+  const context_scope& parent = places[1].emplace(context{});
+  const context_scope& child = places[0].emplace(parent.get());
+  model::threads(
+      [&] {
+        const auto first = wait(select(until_cancelled(child.get()), until_draining(parent.get())));
+        model::check(first.index() == 0 ? child.get().cancelled() : parent.get().draining(),
+                     "the case that won is true");
+      },
+      [&] {
+        places[1]->drain();
+        places[1]->cancel();
+      });
+  places[0].reset();
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ struct counted : core::work {
 WEIR_MODEL(one_worker_runs_what_two_threads_schedule, .bound = 1, .timeouts = 1, .pct = 10'000) {
   counted items[2];
   {
-    runtime rt{{.workers = 1}};
+    runtime rt{{.workers = 1, .linger = {}}};
     model::threads([&] { rt.execute(items[0]); }, [&] { rt.execute(items[1]); });
   }
   for (counted& item : items) model::check(item.runs.load() == 1, "each item ran once");
@@ -45,7 +45,7 @@ WEIR_MODEL(one_worker_runs_what_two_threads_schedule, .bound = 1, .timeouts = 1,
 WEIR_MODEL(two_workers_run_each_item_once, .bound = 1, .timeouts = 1, .pct = 10'000) {
   counted items[2];
   {
-    runtime rt{{.workers = 2}};
+    runtime rt{{.workers = 2, .linger = {}}};
     model::threads([&] { rt.execute(items[0]); }, [&] { rt.execute(items[1]); });
   }
   for (counted& item : items) model::check(item.runs.load() == 1, "each item ran once");
@@ -53,7 +53,7 @@ WEIR_MODEL(two_workers_run_each_item_once, .bound = 1, .timeouts = 1, .pct = 10'
 
 /// Ready means: without the runtime's end, which would run it anyway.
 WEIR_MODEL(a_thread_waits_for_a_task_of_an_idle_runtime, .bound = 1, .timeouts = 1, .pct = 10'000) {
-  runtime rt{{.workers = 1}};
+  runtime rt{{.workers = 1, .linger = {}}};
   event done;
   auto work = [&done] -> task<void> {
     done.set();
@@ -64,7 +64,7 @@ WEIR_MODEL(a_thread_waits_for_a_task_of_an_idle_runtime, .bound = 1, .timeouts =
 }
 
 WEIR_MODEL(a_task_wakes_another_across_workers, .bound = 1, .timeouts = 1, .pct = 10'000) {
-  runtime rt{{.workers = 2}};
+  runtime rt{{.workers = 2, .linger = {}}};
   event first;
   auto waits = [&first] -> task<int> {
     const context never;
@@ -82,7 +82,7 @@ WEIR_MODEL(a_task_wakes_another_across_workers, .bound = 1, .timeouts = 1, .pct 
 }
 
 WEIR_MODEL(a_sleeping_task_is_woken_by_its_worker, .bound = 1, .timeouts = 2, .pct = 10'000) {
-  runtime rt{{.workers = 1}};
+  runtime rt{{.workers = 1, .linger = {}}};
   context_source source;
   bool slept = false;
   auto sleeps = [&](context ctx) -> task<int> {
@@ -97,7 +97,7 @@ WEIR_MODEL(a_sleeping_task_is_woken_by_its_worker, .bound = 1, .timeouts = 2, .p
 }
 
 WEIR_MODEL(a_blocking_call_comes_back_to_its_runtime, .bound = 1, .timeouts = 1, .pct = 10'000) {
-  runtime rt{{.workers = 1}};
+  runtime rt{{.workers = 1, .linger = {}}};
   auto hops = [&rt] -> task<int> {
     core::executor& home = this_executor();
     co_await resume_on(rt.blocking());
@@ -110,12 +110,56 @@ WEIR_MODEL(a_blocking_call_comes_back_to_its_runtime, .bound = 1, .timeouts = 1,
 
 /// Nothing but the kick of the timer tells the sleeping worker.
 WEIR_MODEL(a_timer_armed_from_outside_wakes_a_sleeping_worker, .bound = 1, .pct = 5'000) {
-  runtime rt{{.workers = 1}};
+  runtime rt{{.workers = 1, .linger = {}}};
   event over;
   const context_source source{context{}, {.timeout = 1ms}};
   const auto hook = on_cancel(source.get(), [&over]() noexcept { over.set(); });
   source.get().state()->arm_deadline(rt.timers());
   model::check(wait(over.wait({})).has_value(), "the deadline passed");
+}
+
+/// The second one is due first, and is armed after the worker was kicked for the first.
+WEIR_MODEL(two_timers_from_outside_each_wake_the_worker, .timeouts = 0, .pct = 5'000) {
+  runtime rt{{.workers = 1, .linger = {}}};
+  event over;
+  const context_source late{context{}, {.timeout = 1h}};
+  const context_source soon{context{}, {.timeout = 1ms}};
+  const auto begun = model::execution::current.now();
+  const auto hook = on_cancel(soon.get(), [&]() noexcept { over.set(); });
+  late.get().state()->arm_deadline(rt.timers());
+  soon.get().state()->arm_deadline(rt.timers());
+  model::check(wait(over.wait({})).has_value(), "the deadline passed");
+  model::check(model::execution::current.now() < begun + 1h, "not only with the late one");
+}
+
+struct ending final : core::work {
+  ending() noexcept
+      : core::work([](core::work& self) noexcept { static_cast<ending&>(self).ran.wake(); }) {}
+  core::park ran;
+};
+
+/// What it has run may be all that a runtime was for.
+WEIR_MODEL(a_runtime_may_end_as_soon_as_its_last_item_has_run, .timeouts = 1, .pct = 5'000) {
+  std::optional<runtime> rt{std::in_place, runtime_options{.workers = 1, .linger = {}}};
+  ending item;
+  model::threads([&, &it = *rt] { it.execute(item); },
+                 [&] {
+                   item.ran.wait();
+                   rt.reset();
+                 });
+}
+
+WEIR_MODEL(a_runtime_may_end_as_soon_as_a_timer_from_outside_has_passed, .timeouts = 1,
+           .pct = 5'000) {
+  std::optional<runtime> rt{std::in_place, runtime_options{.workers = 1, .linger = {}}};
+  core::park over;
+  const context_source source{context{}, {.timeout = 1ms}};
+  const auto hook = on_cancel(source.get(), [&]() noexcept { over.wake(); });
+  model::threads([&, &it = *rt] { source.get().state()->arm_deadline(it.timers()); },
+                 [&] {
+                   over.wait();
+                   rt.reset();
+                 });
 }
 
 }  // namespace

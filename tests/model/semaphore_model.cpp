@@ -39,6 +39,25 @@ WEIR_MODEL(three_users_of_two_units_all_come_through, .pct = 5'000) {
   model::check(quota.available() == 2 && quota.waiting() == 0, "every unit came home");
 }
 
+WEIR_MODEL(who_waits_for_much_is_not_overtaken) {
+  semaphore quota{2};
+  auto held = quota.try_acquire(1);
+  core::atomic<bool> served{false};
+  model::threads(
+      [&] {
+        const auto big = wait(quota.acquire({}, 2));
+        served.store(true);
+      },
+      [&] {
+        const bool behind = quota.waiting() == 1;
+        const auto small = wait(quota.acquire({}, 1));
+        model::check(!behind || served.load(), "the one that came first was served first");
+        model::sometimes(behind, "the small one came second");
+      },
+      [&] { held.reset(); });
+  model::check(quota.available() == 2 && quota.waiting() == 0, "every unit came home");
+}
+
 WEIR_MODEL(a_cancelled_acquire_loses_no_unit) {
   semaphore quota{1};
   context_source source;

@@ -4,20 +4,15 @@
 #include <optional>
 
 #include <weir/context/wait.hpp>
-#include <weir/core/log.hpp>
-#include <weir/runtime/inline_executor.hpp>
-#include <weir/runtime/run_loop.hpp>
-#include <weir/runtime/runtime.hpp>
-#include <weir/stopper/stopper.hpp>
-#include <weir/sync/event.hpp>
-#include <weir/sync/semaphore.hpp>
 
 #include "explorer/model.hpp"
+#include "stage.hpp"
 
 namespace {
 
 using namespace weir;
 using namespace std::chrono_literals;
+using model::stage;
 
 // ---------------------------------------------------------------- the count
 
@@ -72,21 +67,6 @@ WEIR_MODEL(a_refusal_is_followed_by_refusals_alone) {
 }
 
 // ---------------------------------------------------------------- the whole
-
-/// A runtime whose only worker sleeps before the race begins: tasks run on a loop, closers at once.
-struct stage {
-  manual_clock time;
-  runtime rt{{.workers = 1, .time = &time}};
-  run_loop loop{time};
-  inline_executor inline_now{time};
-
-  stage() {
-    while (rt.stats().sleeping != 1) core::cpu_relax();
-  }
-  stopper_options options() {
-    return {.name = "s", .heartbeat = {}, .executor = &loop, .blocking = &inline_now};
-  }
-};
 
 WEIR_MODEL(a_permit_against_a_stop_is_refused_or_waited_for, .pct = 10'000) {
   stage on;

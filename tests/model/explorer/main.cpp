@@ -2,10 +2,13 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <numeric>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
+#include "explorer/processes.hpp"
 #include "explorer/runner.hpp"
 
 namespace {
@@ -13,20 +16,25 @@ namespace {
 using namespace weir::model;
 
 constexpr const char* usage =
-    "usage: model_tests [FILTER...] [--bound N] [--deep] [--seed N] [--list]\n"
+    "usage: model_tests [FILTER...] [--bound N] [--deep] [--seed N] [--jobs N] [--first] [--list]\n"
     "       model_tests --replay MODEL:SCHEDULE\n\n"
     "  FILTER     run the models whose name contains one of them\n"
     "  --bound N  every schedule with at most N preemptions (default 2)\n"
     "  --deep     bound 3, cut at a million schedules per model and bound, and ten million\n"
-    "             PCT and random schedules in all\n"
-    "  --seed N   of the PCT and random schedules (default 1)\n";
+    "             PCT and random schedules in all: each model's share is the same when it is\n"
+    "             run alone\n"
+    "  --seed N   of the PCT and random schedules (default 1)\n"
+    "  --jobs N   models at a time (default: one per processor)\n"
+    "  --first    end at the first failure\n";
 
 struct request {
   settings how;
   std::vector<std::string_view> filters;
   std::string_view schedule;
+  unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
   bool list = false;
   bool deep = false;
+  bool first = false;
   bool ok = true;
 };
 
@@ -45,6 +53,11 @@ request parse(int argc, char** argv) {
       asked.list = true;
     } else if (word == "--deep") {
       asked.deep = true;
+    } else if (word == "--first") {
+      asked.first = true;
+    } else if (word == "--jobs") {
+      asked.ok = read(value, asked.jobs);
+      ++i;
     } else if (word == "--bound") {
       asked.ok = read(value, asked.how.bound);
       ++i;
@@ -138,6 +151,16 @@ int replay_one(const request& asked) {
   return 2;
 }
 
+/// Ten million schedules in all, of which each model has the same share, whatever the filter.
+void go_deep(settings& how) {
+  const auto sampled = std::count_if(registry().begin(), registry().end(),
+                                     [](const entry& model) { return model.within.pct != 0; });
+  how.bound = 3;
+  how.pct = 10'000'000 / static_cast<std::uint64_t>(std::max<std::ptrdiff_t>(sampled, 1)) + 1;
+  how.most = 1'000'000;
+  how.may_cut = true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -155,32 +178,37 @@ int main(int argc, char** argv) {
   }
   std::sort(chosen.begin(), chosen.end(),
             [](const entry* a, const entry* b) { return a->name < b->name; });
-  if (asked.deep && !chosen.empty()) {
-    asked.how.bound = 3;
-    asked.how.pct = 10'000'000 / chosen.size() + 1;
-    asked.how.most = 1'000'000;
-    asked.how.may_cut = true;
+  if (asked.list) {
+    for (const entry* model : chosen) std::puts(model->name.c_str());
+    return 0;
   }
+  if (asked.deep) go_deep(asked.how);
+  // The long ones first, or the last one would run alone.
+  std::vector<std::size_t> begun(chosen.size());
+  std::iota(begun.begin(), begun.end(), std::size_t{0});
+  std::sort(begun.begin(), begun.end(), [&](std::size_t a, std::size_t b) {
+    const unsigned left = chosen[a]->within.pct;
+    const unsigned right = chosen[b]->within.pct;
+    return left != right ? left > right : a < b;
+  });
 
+  const auto all = in_processes(begun, asked.jobs, asked.first, [&](std::size_t i) {
+    const outcome found = explore(*chosen[i], asked.how);
+    const bool good = judge(*chosen[i], found);
+    return tally{true, good, found.executions, found.seconds};
+  });
   unsigned passed = 0;
   unsigned failed = 0;
-  std::uint64_t executions = 0;
-  double seconds = 0;
-  for (const entry* model : chosen) {
-    if (asked.list) {
-      std::puts(model->name.c_str());
-      continue;
-    }
-    const outcome found = explore(*model, asked.how);
-    ++(judge(*model, found) ? passed : failed);
-    executions += found.executions;
-    seconds += found.seconds;
-    std::fflush(stdout);
+  tally sum;
+  for (const tally& one : all) {
+    if (!one.done) continue;
+    ++(one.good ? passed : failed);
+    sum.executions += one.executions;
+    sum.seconds += one.seconds;
   }
-  if (asked.list) return 0;
   std::printf("models: %u passed, %u failed, %llu executions, %.1f s (%.0f executions a second)\n",
-              passed, failed, static_cast<unsigned long long>(executions), seconds,
-              seconds > 0 ? static_cast<double>(executions) / seconds : 0);
+              passed, failed, static_cast<unsigned long long>(sum.executions), sum.seconds,
+              sum.seconds > 0 ? static_cast<double>(sum.executions) / sum.seconds : 0);
   std::printf("%u passed, %u failed\n", passed, failed);
   if (chosen.empty()) std::fputs("model_tests: no model has such a name\n", stderr);
   return failed == 0 && !chosen.empty() ? 0 : 1;

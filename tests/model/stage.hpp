@@ -1,0 +1,38 @@
+#pragma once
+
+#include <weir/core/clock.hpp>
+#include <weir/core/sync/atomic.hpp>
+#include <weir/runtime/inline_executor.hpp>
+#include <weir/runtime/run_loop.hpp>
+#include <weir/runtime/runtime.hpp>
+#include <weir/stopper/stopper.hpp>
+
+namespace weir::model {
+
+/// What a stopper needs, so that all of the race is the stopper's own: a runtime whose only worker
+/// sleeps before the race begins, tasks on a loop that a thread of the model runs, and closers that
+/// run at once.
+struct stage {
+  manual_clock time;
+  runtime rt{{.workers = 1, .linger = {}, .time = &time}};
+  run_loop loop{time};
+  inline_executor inline_now{time};
+  core::atomic<int> left{0};  // threads that pump() waits for
+
+  stage() {
+    while (rt.stats().sleeping != 1) core::cpu_relax();
+  }
+  stopper_options options() {
+    return {.name = "s", .heartbeat = {}, .executor = &loop, .blocking = &inline_now};
+  }
+  void done() {
+    if (left.fetch_sub(1) == 1) loop.wake();
+  }
+  /// Runs the loop until the threads are done, and what is queued then.
+  void pump() {
+    loop.run_until([](void* self) noexcept { return static_cast<stage*>(self)->left.load() == 0; },
+                   this);
+  }
+};
+
+}  // namespace weir::model
