@@ -6,6 +6,7 @@
 #include <weir/context/context.hpp>
 #include <weir/context/on_cancel.hpp>
 #include <weir/context/select.hpp>
+#include <weir/context/shield.hpp>
 #include <weir/context/sleep.hpp>
 #include <weir/context/wait.hpp>
 #include <weir/core/error.hpp>
@@ -24,6 +25,7 @@
 #include <weir/runtime/run_loop.hpp>
 #include <weir/runtime/runtime.hpp>
 #include <weir/sql/db.hpp>
+#include <weir/stopper/note.hpp>
 #include <weir/stopper/signal_shutdown.hpp>
 #include <weir/stopper/stopper.hpp>
 #include <weir/sync/channel.hpp>

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <weir/context/context.hpp>
 #include <weir/context/state.hpp>
 #include <weir/core/assert.hpp>
 #include <weir/core/executor.hpp>
@@ -318,9 +319,15 @@ error context_state::failure() const noexcept {
   return {errc::cancelled, "the context was cancelled"};
 }
 
-const void* context_state::find(const void* wanted) const noexcept {
-  for (const context_state* node = this; node != nullptr; node = node->parent_) {
+const void* context_state::find(const void* wanted, shields how) const noexcept {
+  const context_state* node = this;
+  while (node != nullptr) {
     if (node->key == wanted) return node->value.get();
+    if (node->key == &shield_key && how == shields::look_through) {
+      node = static_cast<const context*>(node->value.get())->state();
+    } else {
+      node = node->parent_;
+    }
   }
   return nullptr;
 }

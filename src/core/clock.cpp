@@ -9,6 +9,7 @@ namespace {
 class steady final : public clock {
  public:
   [[nodiscard]] time_point now() const noexcept override { return core::monotonic_now(); }
+  [[nodiscard]] time_point coarse_now() const noexcept override { return core::coarse_now(); }
 };
 
 }  // namespace

@@ -27,7 +27,7 @@ stopper_gate::stopper_gate(executor& where, executor& blocking,
 
 bool stopper_gate::covers(const context& ctx) const noexcept {
   const context_state* state = ctx.state();
-  return state != nullptr && state->find(&gate_key) == this;
+  return state != nullptr && state->find(&gate_key, context_state::shields::stop_at) == this;
 }
 
 error stopper_gate::refusal(const char* task) const {

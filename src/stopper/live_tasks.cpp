@@ -40,6 +40,11 @@ bool live_tasks::leave(live_task& task) noexcept {
   return counts && remaining_.fetch_sub(1) == 1;
 }
 
+void live_tasks::note(live_task& task, std::shared_ptr<const std::string> text) noexcept {
+  lock_guard guard{shards_[task.shard].lock};
+  task.note.swap(text);  // what it was is freed after the unlock: parameters outlive the guard
+}
+
 bool live_tasks::close() noexcept {
   for (shard& each : shards_) {
     std::size_t left = 0;
@@ -71,7 +76,7 @@ std::vector<live_task_info> live_tasks::oldest(std::size_t most) const {
     lock_guard guard{each.lock};
     for (live_task* one = each.tasks.front(); one != nullptr && taken < most;
          one = each.tasks.next(*one), ++taken) {
-      found.push_back({one->name, one->site, one->since, one->cancelled_early});
+      found.push_back({one->name, one->site, one->since, one->cancelled_early, one->note});
     }
   }
   std::sort(found.begin(), found.end(),

@@ -47,7 +47,8 @@ void tell_stragglers(shutdown_report& report, const figures& seen,
     std::optional<duration> cancelled_for;
     if (seen.cancelled) cancelled_for = now - *seen.cancelled;
     if (one.cancelled_early) cancelled_for = now - seen.began;
-    report.stragglers.push_back({one.name, one.site, now - one.since, cancelled_for});
+    report.stragglers.push_back({one.name, one.site, now - one.since, cancelled_for,
+                                 one.note != nullptr ? *one.note : std::string{}});
   }
 }
 

@@ -147,6 +147,7 @@ std::string shutdown_report::to_string() const {
   for (const straggler& one : stragglers) {
     std::string line = "'" + one.name + "' (" + place(one.site) + ") for " + to_text(one.age);
     if (one.cancelled_for) line += ", cancelled " + to_text(*one.cancelled_for) + " ago";
+    if (!one.note.empty()) line += ": " + one.note;
     add(text, "still runs", line);
   }
   if (remaining > stragglers.size()) {

@@ -59,6 +59,19 @@ TEST(steady_clock, never_goes_back_and_has_no_timers_of_its_own) {
   EXPECT_EQ(&time, &steady_clock());
 }
 
+TEST(steady_clock, read_coarsely_is_never_ahead) {
+  clock& time = steady_clock();
+  const time_point lagging = time.coarse_now();
+  EXPECT_LE(lagging, time.now());
+  EXPECT_GT(lagging, time_point{});
+}
+
+TEST(manual_clock, read_coarsely_is_exact) {
+  manual_clock time;
+  time.advance(3ns);
+  EXPECT_EQ(time.coarse_now(), time.now());
+}
+
 TEST(manual_clock, moves_only_when_told) {
   manual_clock time;
   const time_point start = time.now();

@@ -32,6 +32,9 @@ namespace core {
 
 class context_state;
 
+/// The key of a root that a shield has made; its value is the context outside.
+inline constexpr char shield_key = 0;
+
 /// A callback that runs once when its context reaches a level. Linked into the context, guarded by
 /// the context's lock. See weir/context/on_cancel.hpp for the form that people use.
 class context_callback : public list_hook {
@@ -126,7 +129,9 @@ class context_state : public list_hook {
   // Values: one per node, found by the address of their key.
   const void* key = nullptr;
   std::shared_ptr<const void> value;
-  [[nodiscard]] const void* find(const void* wanted) const noexcept;
+  enum class shields : std::uint8_t { look_through, stop_at };
+  [[nodiscard]] const void* find(const void* wanted,
+                                 shields how = shields::look_through) const noexcept;
 
  private:
   friend struct raise_pass;

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <coroutine>
+#include <memory>
 #include <source_location>
+#include <string>
 
 #include <weir/context/context.hpp>
 #include <weir/core/executor.hpp>
@@ -75,6 +77,9 @@ class task_record {
 
   /// The record that this thread is running; null outside of tasks.
   [[nodiscard]] static task_record* current() noexcept { return running_slot::get().record; }
+
+  /// What it is busy with, for whoever lists it; nobody does here. Null: nothing.
+  virtual void set_note(std::shared_ptr<const std::string>) noexcept {}
 
   // What reports and this_context() tell. Set before the first run.
   const char* name = "task";

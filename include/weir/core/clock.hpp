@@ -18,6 +18,10 @@ class clock {
  public:
   [[nodiscard]] virtual time_point now() const noexcept = 0;
 
+  /// As `now`, but may lag behind it by a few milliseconds: for the ages that reports tell, where
+  /// reading the exact time would cost more than what is measured.
+  [[nodiscard]] virtual time_point coarse_now() const noexcept { return now(); }
+
   /// The timers of a clock that moves by itself only (a manual clock). Null for real time, in which
   /// threads sleep with a deadline and executors have timers of their own.
   virtual core::timer_service* timers() noexcept { return nullptr; }

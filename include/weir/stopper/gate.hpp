@@ -32,13 +32,17 @@ class stopper_gate {
 
   /// False: refused, for a stop has begun.
   [[nodiscard]] bool enter(live_task& task) noexcept {
-    task.since = time_.now();
+    task.since = time_.coarse_now();
     return live_.enter(task, this_thread_shard());
   }
 
   /// The task's last touch of the stopper.
   void leave(live_task& task) noexcept {
     if (live_.leave(task)) last_has_left();
+  }
+
+  void note(live_task& task, std::shared_ptr<const std::string> text) noexcept {
+    live_.note(task, std::move(text));
   }
 
   [[nodiscard]] const live_tasks& live() const noexcept { return live_; }

@@ -3,7 +3,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <source_location>
+#include <string>
 #include <vector>
 
 #include <weir/core/clock.hpp>
@@ -21,10 +23,11 @@ struct live_task : list_hook {
   const char* name;
   std::source_location site;
   time_point since{};
-  const void* flow = nullptr;    ///< the task_record it runs in; null: none, or unknown
-  std::uintptr_t thread = 0;     ///< the thread it occupies from enter to leave; 0: unknown
-  bool cancelled_early = false;  ///< its context is cancelled when the stop begins
-  std::uint8_t shard = 0;        ///< where it is listed; belongs to live_tasks
+  const void* flow = nullptr;  ///< the task_record it runs in; null: none, or unknown
+  std::uintptr_t thread = 0;   ///< the thread it occupies from enter to leave; 0: unknown
+  std::shared_ptr<const std::string> note;  ///< belongs to live_tasks
+  bool cancelled_early = false;             ///< its context is cancelled when the stop begins
+  std::uint8_t shard = 0;                   ///< where it is listed; belongs to live_tasks
 };
 
 /// A copy of what a report says of one that is live.
@@ -33,6 +36,7 @@ struct live_task_info {
   std::source_location site;
   time_point since;
   bool cancelled_early;
+  std::shared_ptr<const std::string> note;
 };
 
 /// Problem: a stop must refuse new work and know everything that was begun, in one atomic step, and
@@ -69,6 +73,9 @@ class live_tasks {
 
   /// Takes it off the list. True: it was the last after `close`.
   [[nodiscard]] bool leave(live_task& task) noexcept;
+
+  /// Replaces what the task, which is live, says that it is busy with.
+  void note(live_task& task, std::shared_ptr<const std::string> text) noexcept;
 
   /// Refuses everything from now on. True: nobody is left already.
   [[nodiscard]] bool close() noexcept;

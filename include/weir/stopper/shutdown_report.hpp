@@ -56,6 +56,7 @@ struct shutdown_report {
     std::source_location site;
     duration age{};
     std::optional<duration> cancelled_for = std::nullopt;  ///< how long ago it was cancelled
+    std::string note = {};                                 ///< its last, see weir::note
   };
   std::vector<straggler> stragglers;  ///< the oldest, at most max_stragglers of them
   static constexpr std::size_t max_stragglers = 32;

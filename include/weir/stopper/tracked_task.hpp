@@ -47,6 +47,10 @@ class tracked_record : public task_record {
   /// True if it is counted from now on; false: refused, delete it.
   [[nodiscard]] bool enter() noexcept { return gate_.enter(live_); }
 
+  void set_note(std::shared_ptr<const std::string> text) noexcept override {
+    gate_.note(live_, std::move(text));
+  }
+
  protected:
   tracked_record(stopper_gate& gate, core::executor& where, const char* called_,
                  std::source_location made, tracked_parts parts) noexcept;

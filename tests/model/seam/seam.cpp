@@ -154,6 +154,10 @@ time_point monotonic_now() noexcept {
   return execution::current.now();
 }
 
+time_point coarse_now() noexcept {
+  return execution::current.now();
+}
+
 std::chrono::system_clock::time_point wall_now() noexcept {
   return std::chrono::system_clock::time_point{} +
          std::chrono::duration_cast<std::chrono::system_clock::duration>(

@@ -12,6 +12,9 @@ using duration = std::chrono::steady_clock::duration;
 /// which tests replace; this is the seam underneath it.
 time_point monotonic_now() noexcept;
 
+/// The same clock as of its last tick, up to 4 ms ago (about 5 ns): for ages and statistics.
+time_point coarse_now() noexcept;
+
 /// Wall-clock time, for printing only: no wait depends on it.
 std::chrono::system_clock::time_point wall_now() noexcept;
 
