@@ -8,6 +8,10 @@ namespace weir::core {
 time_point stopper_core::advance(closing where) noexcept {
   for (;;) {
     const time_point now = time().now();
+    time_point below = time_point::max();
+    for (const gate_reference& child : children()) {
+      below = std::min(below, static_cast<stopper_core*>(child.get())->advance(where));
+    }
     time_point next = time_point::max();
     step due = step::rest;
     {
@@ -16,7 +20,7 @@ time_point stopper_core::advance(closing where) noexcept {
     }
     switch (due) {
       case step::rest:
-        return next;
+        return std::min(next, below);
       case step::again:
         break;
       case step::cancel:
@@ -60,17 +64,19 @@ stopper_core::step stopper_core::decide_phase(time_point now, time_point& next) 
       break;
     case phase::draining:
       if (!stopping_) break;
-      if (drained_ && told_) return enter_closing(now);
+      if (drained_ && told_ && children_.empty()) return enter_closing(now);
       if (now >= drain_until_) return enter_cancelling(now);
       next = drain_until_;
       break;
     case phase::cancelling:
-      if ((drained_ && told_) || now >= cancel_until_) return enter_closing(now);
+      if ((drained_ && told_ && children_.empty()) || now >= cancel_until_) {
+        return enter_closing(now);
+      }
       next = cancel_until_;
       break;
     case phase::closing:
       if (finishing_up_) break;
-      if ((closers_ran_ && drained_) || now >= close_until_) {
+      if ((closers_ran_ && drained_ && children_.empty()) || now >= close_until_) {
         finishing_up_ = true;
         return step::finish;
       }
@@ -103,9 +109,12 @@ void stopper_core::finish() noexcept {
   finishing_.cancel(error{errc::cancelled, "the stopper has stopped"}, site_);
   {
     news out;
-    lock_guard guard{mutex_};
-    phase_ = phase::stopped;
-    changed(out);
+    {
+      lock_guard guard{mutex_};
+      phase_ = phase::stopped;
+      changed(out);
+    }
+    if (out.parent != nullptr) out.parent->child_stopped(*this);
   }
   stopped_.set();
 }
@@ -137,8 +146,8 @@ std::string stopper_core::beat_line(time_point now) {
       closer = last->name;
     }
   }
-  std::string line = "stopper '" + std::string{options_.name} + "' is " + core::name_of(at) + ": " +
-                     std::to_string(left) + " left";
+  std::string line =
+      "stopper '" + name_ + "' is " + core::name_of(at) + ": " + std::to_string(left) + " left";
   if (!oldest.empty()) {
     line +=
         ", the oldest '" + std::string{oldest[0].name} + "' for " + to_text(now - oldest[0].since);

@@ -11,9 +11,10 @@ atomic<std::uint32_t> threads_seen{0};
 
 }  // namespace
 
-stopper_gate::stopper_gate(executor& where, executor& blocking,
+stopper_gate::stopper_gate(const stopper_gate* parent, executor& where, executor& blocking,
                            void (*free)(stopper_gate&) noexcept)
-    : finishing_(where.time()),
+    : finishing_(parent != nullptr ? context_source{parent->finishing()}
+                                   : context_source{where.time()}),
       leaving_(finishing_.get()),
       where_(where),
       time_(where.time()),
@@ -34,7 +35,7 @@ error stopper_gate::refusal(const char* task) const {
   const auto& core = static_cast<const stopper_core&>(*this);
   return error{errc::unavailable, "the stopper is stopping and takes no more work"}
       .with("task", std::string{task})
-      .with("stopper", std::string{core.options().name});
+      .with("stopper", core.full_name());
 }
 
 void stopper_gate::unhandled(const char* task, std::source_location site,

@@ -66,11 +66,12 @@ void tell_closers(shutdown_report& report, const std::vector<closer_glance>& gla
 shutdown_report stopper_core::make_report() {
   using state = shutdown_report::closer_state;
   shutdown_report report;
-  report.stopper = options_.name;
+  report.stopper = name_;
   report.remaining = live_.count();
   const auto oldest = live_.oldest(shutdown_report::max_stragglers);
   const time_point now = time().now();
 
+  const auto below = children();
   std::vector<closer_glance> glances;
   figures seen;
   for (bool complete = false; !complete;) {
@@ -91,6 +92,10 @@ shutdown_report stopper_core::make_report() {
     complete = glances.size() < room;
     seen = {request_,    failure_,  began_.value_or(now), cancelled_,
             closing_at_, at_begin_, at_cancel_,           hurried_};
+    report.children = child_reports_;
+  }
+  for (const gate_reference& child : below) {
+    report.children.push_back(static_cast<stopper_core*>(child.get())->make_report());
   }
 
   report.origin = seen.request.origin;

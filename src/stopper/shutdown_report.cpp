@@ -109,6 +109,12 @@ void flush_if_free(std::FILE* stream) noexcept {
 }  // namespace
 
 shutdown_outcome shutdown_report::outcome() const noexcept {
+  shutdown_outcome worst = own_outcome();
+  for (const shutdown_report& child : children) worst = std::max(worst, child.outcome());
+  return worst;
+}
+
+shutdown_outcome shutdown_report::own_outcome() const noexcept {
   bool closer_failed = false;
   bool closer_left = false;
   for (const closer& one : closers) {
@@ -152,6 +158,12 @@ std::string shutdown_report::to_string() const {
   }
   if (remaining > stragglers.size()) {
     add(text, "", "and " + std::to_string(remaining - stragglers.size()) + " more");
+  }
+  for (const shutdown_report& child : children) {
+    add(text, "part", "'" + child.stopper + "' " + name_of(child.outcome()) + ", " + counts(child));
+  }
+  for (const shutdown_report& child : children) {
+    if (child.outcome() != shutdown_outcome::clean) text += child.to_string();
   }
   return text;
 }

@@ -5,7 +5,19 @@
 namespace weir {
 
 stopper::stopper(runtime& where, stopper_options options, std::source_location site)
-    : gate_(new core::stopper_core{where, options, site}) {}
+    : gate_(make_gate(where, options, site)) {}
+
+core::stopper_gate* stopper::make_gate(runtime& where, stopper_options options,
+                                       std::source_location site) {
+  core::stopper_core* const parent = options.parent != nullptr ? &options.parent->core() : nullptr;
+  if (options.executor == nullptr) {
+    options.executor = parent != nullptr ? &parent->where() : &static_cast<core::executor&>(where);
+  }
+  if (options.blocking == nullptr) {
+    options.blocking = parent != nullptr ? &parent->blocking() : &where.blocking();
+  }
+  return new core::stopper_core{where, parent, options, site};
+}
 
 stopper::~stopper() {
   core().end_of_object();
@@ -70,7 +82,7 @@ runtime& stopper::where() const noexcept {
 }
 
 const char* stopper::name() const noexcept {
-  return core().options().name;
+  return core().full_name().c_str();
 }
 
 }  // namespace weir

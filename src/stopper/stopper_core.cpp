@@ -41,16 +41,18 @@ std::string story(const char* task, std::source_location site, const std::except
 
 }  // namespace
 
-stopper_core::stopper_core(runtime& where, const stopper_options& options,
+stopper_core::stopper_core(runtime& where, stopper_core* parent, const stopper_options& options,
                            std::source_location site)
-    : stopper_gate(options.executor != nullptr ? *options.executor : where,
-                   options.blocking != nullptr ? *options.blocking : where.blocking(),
+    : stopper_gate(parent, *options.executor, *options.blocking,
                    [](stopper_gate& self) noexcept { delete static_cast<stopper_core*>(&self); }),
       runtime_(where),
+      parent_(parent != nullptr ? gate_reference{*parent} : gate_reference{}),
+      name_(joined_name(parent, options.name)),
       options_(options),
       site_(site),
       ladder_(time()) {
   runtime_.live().add(*this);
+  if (parent != nullptr) parent->adopt(*this);
 }
 
 stopper_core::~stopper_core() {
@@ -63,6 +65,7 @@ void stopper_core::changed(news& out) noexcept {
   ++version_;
   while (wait_node* node = waiting_.pop_front()) node->grant(out.wakes);
   out.listener = listener_;
+  out.parent = static_cast<stopper_core*>(parent_.get());
 }
 
 std::uint64_t stopper_core::version() noexcept {
@@ -71,8 +74,15 @@ std::uint64_t stopper_core::version() noexcept {
 }
 
 bool stopper_core::drained() noexcept {
-  lock_guard guard{mutex_};
-  return drained_ && told_;
+  {
+    lock_guard guard{mutex_};
+    if (!drained_ || !told_) return false;
+    if (children_.empty()) return true;
+  }
+  const auto below = children();
+  return std::all_of(below.begin(), below.end(), [](const gate_reference& child) {
+    return static_cast<stopper_core*>(child.get())->drained();
+  });
 }
 
 void stopper_core::set_listener(stop_listener listener) noexcept {
@@ -105,6 +115,10 @@ void stopper_core::begin(const stop_request& request) {
       close_until_ = std::min(close_until_, saturating_add(ended_by, request.budgets->close));
     }
     changed(out);
+  }
+  // From now on a new child begins by itself. The others first: they use what is above them.
+  for (const gate_reference& child : children()) {
+    static_cast<stopper_core*>(child.get())->begin(request);
   }
   if (first) refuse_and_tell();
 }
@@ -140,13 +154,19 @@ void stopper_core::last_has_left() noexcept {
 }
 
 void stopper_core::hurry() noexcept {
-  news out;
-  lock_guard guard{mutex_};
-  if (phase_ != phase::draining || !stopping_) return;
-  drain_until_ = time().now();
-  cancel_until_ = std::min(cancel_until_, saturating_add(drain_until_, budgets_.cancel));
-  close_until_ = std::min(close_until_, saturating_add(cancel_until_, budgets_.close));
-  changed(out);
+  {
+    news out;
+    lock_guard guard{mutex_};
+    if (phase_ == phase::draining && stopping_) {
+      drain_until_ = time().now();
+      cancel_until_ = std::min(cancel_until_, saturating_add(drain_until_, budgets_.cancel));
+      close_until_ = std::min(close_until_, saturating_add(cancel_until_, budgets_.close));
+      changed(out);
+    }
+  }
+  for (const gate_reference& child : children()) {
+    static_cast<stopper_core*>(child.get())->hurry();
+  }
 }
 
 task<void> stopper_core::drive(gate_reference held, stop_request request, driver who) {
@@ -205,7 +225,11 @@ task<result<shutdown_report>> stopper_core::stop(gate_reference held, stop_reque
 }
 
 bool stopper_core::inside_own_task() const noexcept {
-  return live_.has(task_record::current(), this_thread_id());
+  if (live_.has(task_record::current(), this_thread_id())) return true;
+  const auto below = children();
+  return std::any_of(below.begin(), below.end(), [](const gate_reference& child) {
+    return static_cast<const stopper_core*>(child.get())->inside_own_task();
+  });
 }
 
 void stopper_core::unhandled(const char* task, std::source_location site,
@@ -246,7 +270,7 @@ bool stopper_core::done() noexcept {
 }
 
 void stopper_core::log(log_level level, const char* what) noexcept {
-  runtime_.log().write(level, "stopper '" + std::string{options_.name} + "': " + what);
+  runtime_.log().write(level, "stopper '" + name_ + "': " + what);
 }
 
 std::string stopper_core::describe() const {

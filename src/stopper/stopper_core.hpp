@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <weir/core/sync/mutex.hpp>
 #include <weir/runtime/runtime.hpp>
@@ -55,7 +56,9 @@ class stopper_core final : public stopper_gate, public registry_entry {
   enum class driver : std::uint8_t { somebody, background };
   enum class phase : std::uint8_t { running, draining, cancelling, closing, stopped };
 
-  stopper_core(runtime& where, const stopper_options& options, std::source_location site);
+  /// `parent` may be null. `options.executor` and `options.blocking` are set.
+  stopper_core(runtime& where, stopper_core* parent, const stopper_options& options,
+               std::source_location site);
 
   [[nodiscard]] runtime& host() const noexcept { return runtime_; }
   [[nodiscard]] const stopper_options& options() const noexcept { return options_; }
@@ -108,7 +111,8 @@ class stopper_core final : public stopper_gate, public registry_entry {
   void set_listener(stop_listener listener) noexcept;
 
   [[nodiscard]] std::string_view kind() const noexcept override { return "stopper"; }
-  [[nodiscard]] std::string_view name() const noexcept override { return options_.name; }
+  [[nodiscard]] std::string_view name() const noexcept override { return name_; }
+  [[nodiscard]] const std::string& full_name() const noexcept { return name_; }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::source_location site() const noexcept override { return site_; }
 
@@ -120,11 +124,13 @@ class stopper_core final : public stopper_gate, public registry_entry {
   struct news {
     wake_list wakes;
     stop_listener listener = nullptr;
+    stopper_core* parent = nullptr;
     news() noexcept = default;
     news(const news&) = delete;
     news& operator=(const news&) = delete;
     ~news() {
       if (listener != nullptr) listener();
+      if (parent != nullptr) parent->child_changed();
     }
   };
 
@@ -134,6 +140,14 @@ class stopper_core final : public stopper_gate, public registry_entry {
   [[nodiscard]] std::uint64_t version() noexcept;
   [[nodiscard]] bool drained() noexcept;
   [[nodiscard]] bool keep_failure(const std::exception_ptr& thrown, bool& stop) noexcept;
+
+  // The subtree. Locks of parents and children are never held together.
+  [[nodiscard]] static std::string joined_name(const stopper_core* parent, const char* name);
+  void adopt(stopper_core& child);
+  void child_changed() noexcept;
+  void child_stopped(const stopper_core& child);
+  [[nodiscard]] std::vector<gate_reference> children() const;
+  [[nodiscard]] stop_request rest_of_request(time_point now) const noexcept WEIR_REQUIRES(mutex_);
 
   void refuse_and_tell();
   step decide(time_point now, time_point& next) noexcept WEIR_REQUIRES(mutex_);
@@ -160,6 +174,8 @@ class stopper_core final : public stopper_gate, public registry_entry {
   };
 
   runtime& runtime_;
+  const gate_reference parent_;  // empty: none
+  const std::string name_;
   const stopper_options options_;
   const std::source_location site_;
   context_source ladder_;  // never ends: whose clock the waits of drivers go by
@@ -189,6 +205,9 @@ class stopper_core final : public stopper_gate, public registry_entry {
   std::optional<time_point> closing_at_ WEIR_GUARDED_BY(mutex_);
   std::size_t at_begin_ WEIR_GUARDED_BY(mutex_) = 0;
   std::size_t at_cancel_ WEIR_GUARDED_BY(mutex_) = 0;
+
+  std::vector<stopper_core*> children_ WEIR_GUARDED_BY(mutex_);  // that have not stopped
+  std::vector<shutdown_report> child_reports_ WEIR_GUARDED_BY(mutex_);
 
   std::uint64_t version_ WEIR_GUARDED_BY(mutex_) = 0;
   intrusive_list<wait_node> waiting_ WEIR_GUARDED_BY(mutex_);

@@ -59,7 +59,9 @@ class stopper_gate {
   }
 
  protected:
-  stopper_gate(executor& where, executor& blocking, void (*free)(stopper_gate&) noexcept);
+  /// `parent` may be null; its contexts are above this one's.
+  stopper_gate(const stopper_gate* parent, executor& where, executor& blocking,
+               void (*free)(stopper_gate&) noexcept);
   ~stopper_gate() = default;
 
   live_tasks live_;

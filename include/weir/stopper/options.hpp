@@ -12,6 +12,7 @@
 namespace weir {
 
 class semaphore;
+class stopper;
 
 /// What happens to an exception that leaves a task and that nobody joins for.
 class exception_policy {
@@ -56,15 +57,20 @@ struct stopper_options {
 
   exception_policy on_exception = exception_policy::terminate();
 
+  /// Of which this is a part: it stops with its parent, before the parent's closers run, and is in
+  /// the parent's report; its own stop is its own. Its name is "parent.name". Null: nobody's.
+  stopper* parent = nullptr;
+
   /// While it stops, a line this often: the phase, how many are left, the oldest, budget left.
   /// Zero: none.
   duration heartbeat = std::chrono::seconds{1};
   /// Where that line goes. Null: standard error.
   log_sink* heartbeat_sink = nullptr;
 
-  /// Where tasks run, and whose clock counts. Null: the runtime.
+  /// Where tasks run, and whose clock counts. Null: the parent's, or the runtime.
   core::executor* executor = nullptr;
-  /// Where closers and spawn_blocking run: its threads may block. Null: the runtime's.
+  /// Where closers and spawn_blocking run: its threads may block. Null: the parent's, or
+  /// the runtime's.
   core::executor* blocking = nullptr;
 };
 static_assert(std::is_trivially_destructible_v<stopper_options>);

@@ -71,8 +71,11 @@ struct shutdown_report {
   };
   std::vector<closer> closers;  ///< in the order in which they ran: the last registered first
 
+  std::vector<shutdown_report> children;  ///< of the stoppers whose parent this one is
+
   bool hurried = false;  ///< tasks were cancelled before, or because, their drain budget ended
 
+  /// The worst of this one and its children.
   [[nodiscard]] shutdown_outcome outcome() const noexcept;
 
   /// 0 clean, 1 failed, 3 forced, 4 abandoned. (2 is left to usage errors.)
@@ -85,6 +88,9 @@ struct shutdown_report {
   /// that still run keep what they use until the end.
   /// Never blocks: a stream that another thread holds is left alone.
   [[noreturn]] void exit() const noexcept;
+
+ private:
+  [[nodiscard]] shutdown_outcome own_outcome() const noexcept;
 };
 
 /// The name, as in "abandoned".

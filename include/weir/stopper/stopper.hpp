@@ -224,6 +224,8 @@ class stopper {
                                core::prepare(*gate_, ctx, options), std::forward<F>(fn));
   }
 
+  static core::stopper_gate* make_gate(runtime& where, stopper_options options,
+                                       std::source_location site);
   registration add_closer(core::deferred_call& call);
   registration add_quiesce_call(core::deferred_call& call);
   [[nodiscard]] core::stopper_core& core() const noexcept;
