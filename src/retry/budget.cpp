@@ -48,7 +48,7 @@ retry_budget::retry_budget(const budget_options& options, clock& time) noexcept
   const auto micro = [](double tokens) {
     return static_cast<std::int64_t>(std::llround(tokens * double{token}));
   };
-  micro_.store(micro(options.initial), std::memory_order_relaxed);  // nobody else sees it yet
+  micro_.store(micro(options.initial));
   per_try_ = micro(options.per_try);
   per_success_ = micro(options.per_success);
   capacity_ = micro(options.capacity);
@@ -57,26 +57,25 @@ retry_budget::retry_budget(const budget_options& options, clock& time) noexcept
   floor_interval_ = static_cast<std::int64_t>(interval);
   // One second's worth may be taken at once, the first of it always.
   floor_saved_ = rate >= 1 ? floor_interval_ * (static_cast<std::int64_t>(rate) - 1) : 0;
-  floor_due_.store(count(time.now()) - floor_saved_, std::memory_order_relaxed);
+  floor_due_.store(count(time.now()) - floor_saved_);
 }
 
 /// The next token is due at `floor_due_`, or now if that is more than a second's worth ago.
 bool retry_budget::take_from_floor() noexcept {
   if (floor_interval_ == 0) return false;
   const std::int64_t now = count(clock_.now());
-  // relaxed: one word, changed by compare-and-swap alone.
-  std::int64_t due = floor_due_.load(std::memory_order_relaxed);
+  std::int64_t due = floor_due_.load();
   for (;;) {
     const std::int64_t from = std::max(due, now - floor_saved_);
     if (from > now) return false;
-    if (floor_due_.compare_exchange_weak(due, from + floor_interval_, std::memory_order_relaxed)) {
+    if (floor_due_.compare_exchange_weak(due, from + floor_interval_)) {
       return true;
     }
   }
 }
 
 std::int64_t retry_budget::available() const noexcept {
-  return std::min(micro_.load(std::memory_order_relaxed), capacity_) / token;
+  return std::min(micro_.load(), capacity_) / token;
 }
 
 }  // namespace weir

@@ -33,20 +33,16 @@ WEIR_MODEL(two_threads_never_take_the_same_token) {
 WEIR_MODEL(what_is_earned_and_spent_at_once_adds_up) {
   manual_clock time;
   retry_budget budget{{.per_try = 0.5, .initial = 1, .floor_per_second = 0}, time};
-  int first = 0;
-  int second = 0;
+  int taken = 0;
   model::threads(
       [&] {
         budget.tried();
-        first = budget.try_withdraw() ? 1 : 0;
-      },
-      [&] {
         budget.tried();
-        second = budget.try_withdraw() ? 1 : 0;
-      });
-  model::check(first + second + budget.available() == 2, "one at first and two halves");
-  model::sometimes(first + second == 2, "both were granted");
-  model::sometimes(first + second == 1, "one came before the second half was earned");
+      },
+      [&] { taken = take_two(budget); });
+  model::check(taken + budget.available() == 2, "one at first and two halves");
+  model::sometimes(taken == 2, "both halves were earned in time");
+  model::sometimes(taken == 1, "a half was missing");
 }
 
 WEIR_MODEL(what_races_in_above_the_capacity_is_never_granted) {

@@ -58,11 +58,11 @@ class retry_budget {
 
   /// True if a retry may be made: it is paid for then.
   [[nodiscard]] bool try_withdraw() noexcept {
-    std::int64_t held = micro_.load(std::memory_order_relaxed);
+    std::int64_t held = micro_.load();
     while (held >= token) {
       // What raced in above the capacity was never there.
       const std::int64_t left = (held < capacity_ ? held : capacity_) - token;
-      if (micro_.compare_exchange_weak(held, left, std::memory_order_relaxed)) return true;
+      if (micro_.compare_exchange_weak(held, left)) return true;
     }
     return take_from_floor();
   }
@@ -77,9 +77,8 @@ class retry_budget {
   static constexpr std::int64_t token = 1'000'000;
 
   void earn(std::int64_t amount) noexcept {
-    // relaxed: only the sum counts.
-    if (amount == 0 || micro_.load(std::memory_order_relaxed) >= capacity_) return;
-    micro_.fetch_add(amount, std::memory_order_relaxed);
+    if (amount == 0 || micro_.load() >= capacity_) return;
+    micro_.fetch_add(amount);
   }
   bool take_from_floor() noexcept;
 

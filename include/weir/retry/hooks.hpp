@@ -54,7 +54,6 @@ class retry_counters final : public retry_hooks {
   void loop_ended(retry_reason why, const retry_step&) noexcept override;
 
  private:
-  // relaxed throughout: each is a sum of its own, and orders nothing.
   core::atomic<std::uint64_t> first_tries_{0};
   core::atomic<std::uint64_t> retries_{0};
   core::atomic<duration::rep> waited_{0};

@@ -30,7 +30,6 @@ class recent_latencies {
   static constexpr std::size_t needed = 20;
 
  private:
-  // relaxed throughout: each place is a figure of its own, and orders nothing.
   core::atomic<std::uint64_t> recorded_{0};
   std::array<core::atomic<duration::rep>, kept> last_{};
 };
