@@ -31,21 +31,38 @@ registry_entry* registry::visit_next(registry_entry* current) noexcept {
   return next;
 }
 
-std::vector<registry::item> registry::snapshot() {
-  std::vector<item> items;
+template <class Visit>
+void registry::visit_all(Visit visit) {
   registry_entry* entry = nullptr;
   try {
-    while ((entry = visit_next(entry)) != nullptr) {
-      items.push_back({.kind = std::string{entry->kind()},
-                       .name = std::string{entry->name()},
-                       .description = entry->describe(),
-                       .site = entry->site()});
-    }
+    while ((entry = visit_next(entry)) != nullptr) visit(*entry);
   } catch (...) {
     while (entry != nullptr) entry = visit_next(entry);
     throw;
   }
+}
+
+std::vector<registry::item> registry::snapshot() {
+  std::vector<item> items;
+  visit_all([&](const registry_entry& entry) {
+    items.push_back({.kind = std::string{entry.kind()},
+                     .name = std::string{entry.name()},
+                     .description = entry.describe(),
+                     .site = entry.site()});
+  });
   return items;
+}
+
+std::vector<snapshot_entry> registry::look(snapshot_detail detail) {
+  std::vector<snapshot_entry> seen;
+  visit_all([&](const registry_entry& entry) {
+    snapshot_entry& one = seen.emplace_back();
+    one.kind = entry.kind();
+    one.name = entry.name();
+    one.site = entry.site();
+    entry.look(one, detail);
+  });
+  return seen;
 }
 
 bool registry::empty() noexcept {

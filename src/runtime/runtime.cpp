@@ -136,6 +136,11 @@ registry& runtime::live() noexcept {
   return core_->live;
 }
 
+snapshot runtime::snapshot(snapshot_detail detail) {
+  return {
+      .runtime = core_->name, .detail = detail, .entries = core_->live.look(detail), .held = {}};
+}
+
 unsigned runtime::workers() const noexcept {
   return static_cast<unsigned>(core_->workers.size());
 }

@@ -89,6 +89,7 @@ stopper_core::step stopper_core::decide_phase(time_point now, time_point& next) 
 stopper_core::step stopper_core::enter_cancelling(time_point now) noexcept {
   phase_ = phase::cancelling;
   cancelled_ = now;
+  exits_.cancelled_all(now);
   at_cancel_ = live_.count();
   const bool asked_for = budgets_.drain <= duration::zero();
   hurried_ = at_cancel_ > 0 && !asked_for;

@@ -47,6 +47,10 @@ std::uint32_t stopper_gate::next_shard() noexcept {
   return threads_seen.fetch_add(1) % live_tasks::shard_count + 1;  // 0: not asked for yet
 }
 
+void stopper_gate::leaves_late(const live_task& task) noexcept {
+  static_cast<stopper_core*>(this)->leaves_late(task);
+}
+
 void stopper_gate::last_has_left() noexcept {
   static_cast<stopper_core*>(this)->last_has_left();
 }

@@ -1,10 +1,19 @@
 #include <algorithm>
+#include <iterator>
+#include <span>
 
 #include <weir/core/assert.hpp>
 #include <weir/core/sync/thread.hpp>
 #include <weir/stopper/live_tasks.hpp>
 
 namespace weir::core {
+namespace {
+
+live_task_info glance(const live_task& one) noexcept {
+  return {one.name, one.site, one.since, one.cancelled_early, one.note};
+}
+
+}  // namespace
 
 live_tasks::~live_tasks() {
   WEIR_ASSERT(count() == 0, "a stopper's memory was freed while something is live in it");
@@ -18,8 +27,10 @@ bool live_tasks::enter(live_task& task, std::uint32_t number) noexcept {
     if (!own.closed) {
       own.tasks.push_back(task);
       ++own.count;
+      ++own.started;
       return true;
     }
+    ++own.refused;
   }
   // Another shard may still be open: to say no now, and yes to a later caller, would not be one
   // atomic step.
@@ -75,14 +86,94 @@ std::vector<live_task_info> live_tasks::oldest(std::size_t most) const {
     std::size_t taken = 0;
     lock_guard guard{each.lock};
     for (live_task* one = each.tasks.front(); one != nullptr && taken < most;
-         one = each.tasks.next(*one), ++taken) {
-      found.push_back({one->name, one->site, one->since, one->cancelled_early, one->note});
+         one = each.tasks.next(*one)) {
+      if (one->name == nullptr) continue;
+      ++taken;
+      found.push_back(glance(*one));
     }
   }
   std::sort(found.begin(), found.end(),
             [](const live_task_info& a, const live_task_info& b) { return a.since < b.since; });
   if (found.size() > most) found.resize(most);
   return found;
+}
+
+live_totals live_tasks::totals() const noexcept {
+  live_totals sum;
+  for (const shard& each : shards_) {
+    lock_guard guard{each.lock};
+    sum.running += each.count;
+    sum.started += each.started;
+    sum.refused += each.refused;
+  }
+  return sum;
+}
+
+/// A way through one shard that lets go of its lock in between: two marks in the list, one where it
+/// is and one where the list ended when it began, for a list that grows as fast as we walk would
+/// never end.
+class live_tasks::walk {
+ public:
+  explicit walk(const shard& over) noexcept : shard_(over) {
+    lock_guard guard{shard_.lock};
+    shard_.tasks.push_front(here_);
+    shard_.tasks.push_back(end_);
+  }
+  ~walk() {
+    lock_guard guard{shard_.lock};
+    intrusive_list<live_task>::unlink(here_);
+    intrusive_list<live_task>::unlink(end_);
+  }
+  walk(const walk&) = delete;
+  walk& operator=(const walk&) = delete;
+
+  /// Copies the next ones. None: that was all.
+  /// Whoever takes them moves the notes out: none is freed under the lock.
+  std::span<live_task_info> next() noexcept {
+    std::size_t count = 0;
+    std::size_t seen = 0;
+    while (count == 0 && seen != past_end) seen = step(count);
+    return {some_.data(), count};
+  }
+
+ private:
+  static constexpr std::size_t past_end = slice + 1;
+
+  std::size_t step(std::size_t& count) noexcept {
+    lock_guard guard{shard_.lock};
+    live_task* last = &here_;
+    std::size_t seen = 0;
+    for (; seen < slice; ++seen) {
+      live_task* one = shard_.tasks.next(*last);
+      if (one == &end_) {
+        seen = past_end;
+        break;
+      }
+      last = one;
+      if (one->name == nullptr) continue;  // of another walk
+      some_[count++] = glance(*one);
+    }
+    if (last != &here_) {
+      intrusive_list<live_task>::unlink(here_);
+      shard_.tasks.insert_after(*last, here_);
+    }
+    return seen;
+  }
+
+  const shard& shard_;
+  live_task here_{nullptr, {}};
+  live_task end_{nullptr, {}};
+  std::array<live_task_info, slice> some_;
+};
+
+void live_tasks::copy(std::vector<live_task_info>& into) const {
+  into.reserve(into.size() + count());
+  for (const shard& each : shards_) {
+    walk way{each};
+    for (auto some = way.next(); !some.empty(); some = way.next()) {
+      std::move(some.begin(), some.end(), std::back_inserter(into));
+    }
+  }
 }
 
 bool live_tasks::has(const void* flow, std::uintptr_t thread) const noexcept {

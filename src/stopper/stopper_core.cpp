@@ -100,6 +100,7 @@ void stopper_core::begin(const stop_request& request) {
       first = true;
       phase_ = phase::draining;
       began_ = now;
+      exits_.cancelled_early(now);
       if (options_.heartbeat > duration::zero()) {
         next_beat_ = saturating_add(now, options_.heartbeat);
       }

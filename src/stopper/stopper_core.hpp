@@ -14,6 +14,8 @@
 #include <weir/stopper/shutdown_report.hpp>
 #include <weir/sync/event.hpp>
 
+#include "stopper/exit_times.hpp"
+
 namespace weir::core {
 
 /// Who asks for a stop, and how long it may take. Without budgets: quiesce only.
@@ -95,6 +97,7 @@ class stopper_core final : public stopper_gate, public registry_entry {
   /// The stopper object is being destroyed.
   void end_of_object();
 
+  void leaves_late(const live_task& task) noexcept;
   void last_has_left() noexcept;
   void unhandled(const char* task, std::source_location site, std::exception_ptr thrown) noexcept;
 
@@ -115,6 +118,7 @@ class stopper_core final : public stopper_gate, public registry_entry {
   [[nodiscard]] const std::string& full_name() const noexcept { return name_; }
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::source_location site() const noexcept override { return site_; }
+  void look(snapshot_entry& into, snapshot_detail detail) const override;
 
  private:
   friend class progress_operation;
@@ -183,6 +187,8 @@ class stopper_core final : public stopper_gate, public registry_entry {
   event stopped_;
   shutdown_report report_;  // written before stopped_ is set
   closing_work closing_{*this};
+  const time_point made_ = time().now();
+  exit_times exits_;
 
   mutable mutex mutex_;
   phase phase_ WEIR_GUARDED_BY(mutex_) = phase::running;

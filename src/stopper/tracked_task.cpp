@@ -75,7 +75,10 @@ result<tracked_parts> prepare(stopper_gate& gate, const context* ctx,
   units quota;
   if (options.quota != nullptr) {
     auto taken = take_quota(options);
-    if (!taken) return std::unexpected(std::move(taken).error());
+    if (!taken) {
+      if (taken.error().code() == errc::throttled) gate.count_throttled();
+      return std::unexpected(std::move(taken).error());
+    }
     quota = *std::move(taken);
   }
   return prepare(gate, ctx, options, std::move(quota));

@@ -44,6 +44,11 @@ class intrusive_list {
   void push_back(T& item) noexcept { insert_before(head_, item); }
   void push_front(T& item) noexcept { insert_before(*head_.next_, item); }
 
+  /// Puts `item` right behind `place`, which is in the list.
+  void insert_after(T& place, T& item) noexcept {
+    insert_before(*static_cast<list_hook&>(place).next_, item);
+  }
+
   static void unlink(T& item) noexcept {
     list_hook& hook = item;
     hook.prev_->next_ = hook.next_;

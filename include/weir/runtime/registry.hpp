@@ -8,6 +8,7 @@
 
 #include <weir/core/list.hpp>
 #include <weir/core/sync/mutex.hpp>
+#include <weir/runtime/snapshot.hpp>
 
 namespace weir {
 
@@ -23,6 +24,8 @@ class registry_entry : public core::list_hook {
   [[nodiscard]] virtual std::string describe() const = 0;  ///< one line or several
   /// Where the program made it.
   [[nodiscard]] virtual std::source_location site() const noexcept { return {}; }
+  /// Fills in what it knows; what everybody has is there already.
+  virtual void look(snapshot_entry& into, snapshot_detail) const { into.text = describe(); }
 
  protected:
   ~registry_entry() = default;
@@ -57,11 +60,15 @@ class registry {
   };
   /// What lives now, oldest first.
   [[nodiscard]] std::vector<item> snapshot();
+  /// The same with figures and tasks.
+  [[nodiscard]] std::vector<snapshot_entry> look(snapshot_detail detail);
 
   [[nodiscard]] bool empty() noexcept;
 
  private:
   registry_entry* visit_next(registry_entry* current) noexcept;
+  template <class Visit>
+  void visit_all(Visit visit);
 
   core::mutex mutex_;
   core::intrusive_list<registry_entry> entries_ WEIR_GUARDED_BY(mutex_);

@@ -91,6 +91,9 @@ class runtime final : public core::executor {
 
   /// The stoppers and pools that live on it.
   [[nodiscard]] registry& live() noexcept;
+  /// All of them with their tasks, without stopping anybody. Not inside a description or a
+  /// destructor of one. Blocks: on short locks.
+  [[nodiscard]] weir::snapshot snapshot(snapshot_detail detail = snapshot_detail::sites);
 
   [[nodiscard]] unsigned workers() const noexcept;
   [[nodiscard]] log_sink& log() const noexcept;

@@ -38,6 +38,7 @@ class stopper_gate {
 
   /// The task's last touch of the stopper.
   void leave(live_task& task) noexcept {
+    if (live_.closed()) leaves_late(task);
     if (live_.leave(task)) last_has_left();
   }
 
@@ -46,6 +47,12 @@ class stopper_gate {
   }
 
   [[nodiscard]] const live_tasks& live() const noexcept { return live_; }
+
+  /// relaxed: a figure for people.
+  void count_throttled() noexcept { throttled_.fetch_add(1, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t throttled() const noexcept {
+    return throttled_.load(std::memory_order_relaxed);
+  }
 
   /// Why `enter` said no.
   [[nodiscard]] error refusal(const char* task) const;
@@ -76,6 +83,7 @@ class stopper_gate {
   }
   static std::uint32_t next_shard() noexcept;
 
+  void leaves_late(const live_task& task) noexcept;
   void last_has_left() noexcept;
 
   executor& where_;
@@ -84,6 +92,7 @@ class stopper_gate {
   void (*free_)(stopper_gate&) noexcept;
   // relaxed increments: whoever adds one holds one already; the decrements are seq_cst.
   atomic<std::uint32_t> references_{1};
+  atomic<std::uint64_t> throttled_{0};
 };
 
 /// Holds a gate's memory, not its tasks.

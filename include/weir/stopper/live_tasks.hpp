@@ -16,7 +16,7 @@
 namespace weir::core {
 
 /// Who counts as live: a task, an inline call, a permit. Embedded in it; the strings are not
-/// copied.
+/// copied. Without a name it is the mark of a walk, which counts as nothing.
 struct live_task : list_hook {
   live_task(const char* called, std::source_location made) noexcept : name(called), site(made) {}
 
@@ -37,6 +37,13 @@ struct live_task_info {
   time_point since;
   bool cancelled_early;
   std::shared_ptr<const std::string> note;
+};
+
+/// What has become of all that ever asked to come in.
+struct live_totals {
+  std::size_t running = 0;
+  std::uint64_t started = 0;
+  std::uint64_t refused = 0;
 };
 
 /// Problem: a stop must refuse new work and know everything that was begun, in one atomic step, and
@@ -88,14 +95,28 @@ class live_tasks {
   /// The oldest, at most `most` of them, oldest first.
   [[nodiscard]] std::vector<live_task_info> oldest(std::size_t most) const;
 
+  /// All figures at once, each shard's as of one moment.
+  [[nodiscard]] live_totals totals() const noexcept;
+
+  /// How many tasks a walk looks at under one lock: some 6 µs for tasks that are in no cache.
+  static constexpr std::size_t slice = 64;
+
+  /// Adds a copy of each that is live: of every one that is live throughout, and of some of those
+  /// that come or go meanwhile. Every lock is free again after at most `slice` tasks.
+  void copy(std::vector<live_task_info>& into) const;
+
   /// True if something live runs in this flow (unless null) or on this thread.
   [[nodiscard]] bool has(const void* flow, std::uintptr_t thread) const noexcept;
 
  private:
+  class walk;
+
   struct alignas(64) shard {
     mutable mutex lock;
     bool closed WEIR_GUARDED_BY(lock) = false;
     std::size_t count WEIR_GUARDED_BY(lock) = 0;
+    std::uint64_t started WEIR_GUARDED_BY(lock) = 0;
+    std::uint64_t refused WEIR_GUARDED_BY(lock) = 0;
     mutable intrusive_list<live_task> tasks WEIR_GUARDED_BY(lock);  // in order of enter
   };
 

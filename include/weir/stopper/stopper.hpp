@@ -8,6 +8,7 @@
 #include <weir/context/wait.hpp>
 #include <weir/runtime/run_loop.hpp>
 #include <weir/runtime/runtime.hpp>
+#include <weir/runtime/snapshot.hpp>
 #include <weir/stopper/deferred_call.hpp>
 #include <weir/stopper/options.hpp>
 #include <weir/stopper/permit.hpp>
@@ -202,6 +203,9 @@ class stopper {
   [[nodiscard]] bool is_stopped() const noexcept;
   /// How many tasks, calls and permits are live.
   [[nodiscard]] std::size_t running() const noexcept { return gate_->live().count(); }
+
+  /// It and its tasks, without stopping them, with what it has counted: see weir::snapshot.
+  [[nodiscard]] weir::snapshot snapshot(snapshot_detail detail = snapshot_detail::sites) const;
 
   /// The context its tasks get: drains when the stop begins, is cancelled when the drain budget
   /// ends.
