@@ -114,7 +114,7 @@ TEST(parse, the_defaults_are_those_of_the_help) {
   EXPECT_EQ(asked.jitter, jitter::equal);
   EXPECT_EQ(asked.max_attempts, 10);
   EXPECT_EQ(asked.kill_after, 10s);
-  EXPECT_EQ(asked.stdin_limit_bytes, 64U << 20U);
+  EXPECT_EQ(asked.keep_limit_bytes, 64U << 20U);
   EXPECT_FALSE(asked.max_duration || asked.attempt_timeout || asked.on_exit || asked.on_output);
 }
 
@@ -142,11 +142,11 @@ TEST(parse, a_value_may_stand_behind_an_equals_sign_and_the_last_one_counts) {
 }
 
 TEST(parse, sizes_have_a_unit_or_are_bytes) {
-  EXPECT_EQ(parsed({"--stdin-limit", "0", "x"}).stdin_limit_bytes, 0U);
-  EXPECT_EQ(parsed({"--stdin-limit", "3K", "x"}).stdin_limit_bytes, 3072U);
-  EXPECT_EQ(parsed({"--stdin-limit", "1024G", "x"}).stdin_limit_bytes, std::uint64_t{1} << 40U);
+  EXPECT_EQ(parsed({"--keep-limit", "0", "x"}).keep_limit_bytes, 0U);
+  EXPECT_EQ(parsed({"--keep-limit", "3K", "x"}).keep_limit_bytes, 3072U);
+  EXPECT_EQ(parsed({"--keep-limit", "1024G", "x"}).keep_limit_bytes, std::uint64_t{1} << 40U);
   for (const char* text : {"", "K", "-1", "1.5M", "1T", "1MB", "1025G", "99999999999999999999"}) {
-    const auto read = parse({"--stdin-limit", text, "x"});
+    const auto read = parse({"--keep-limit", text, "x"});
     ASSERT_TRUE(std::holds_alternative<app::finished>(read)) << text;
     EXPECT_EQ(std::get<app::finished>(read).exit_code, exit_code::usage);
   }

@@ -225,6 +225,36 @@ def output_is_passed_on_unchanged():
     check(done.stderr == data, "standard error differs", str(len(done.stderr)))
 
 
+def held_output_is_that_of_one_whole_attempt():
+    script = 'echo "out $WEIR_RETRY_ATTEMPT"; echo "err $WEIR_RETRY_ATTEMPT" >&2; '
+    hold = ["-q", "-n", "3", *QUICKLY, "--hold-stdout"]
+    done = retry(*hold, *sh(script + 'test "$WEIR_RETRY_ATTEMPT" = 3')).ends(0)
+    check(done.out == "out 3\n", "not that of the success alone", done.shown)
+    check(done.err == "err 1\nout 1\nerr 2\nout 2\nerr 3\n", "the failures' output", done.shown)
+    done = retry(*hold, *sh(script + "exit 4")).ends(4)
+    check(done.out == "" and "out 3\n" in done.err, "a failure's output is passed on", done.shown)
+    done = retry(*hold, "--on-output", "out 1", *sh(script + "exit 4")).ends(4)
+    check("out 2" in done.err and "out 3" not in done.err, "it is not read", done.shown)
+    data = bytes(range(256)) * 1000
+    with open("data", "wb") as file:
+        file.write(data)
+    done = subprocess.run([PROGRAM, "retry", "--hold-stdout", "--", "cat", "data"],
+                          capture_output=True, stdin=subprocess.DEVNULL)
+    check(done.stdout == data, "it is not passed on unchanged", str(len(done.stdout)))
+    # More than is kept is passed on, so that a failure is the end.
+    limit = ["--hold-stdout", "--keep-limit", "255K", *NEVER]
+    done = subprocess.run([PROGRAM, "retry", *limit, *sh("cat data data; exit 5")],
+                          capture_output=True, stdin=subprocess.DEVNULL)
+    check(done.returncode == 5 and done.stdout == data * 2, "the exit code, the output", str(done))
+    check(b"giving up: output longer than --keep-limit" in done.stderr, "the reason", str(done.stderr))
+    # What was written until a timeout came is not lost either.
+    for timeout in ("100ms", "1s", "10s", "100s"):
+        done = retry("-n", "1", "--hold-stdout", "--attempt-timeout", timeout, *actor()).ends(124)
+        if "leader ready" in done.err:
+            return
+    raise AssertionError("what it wrote is lost\n" + done.shown)
+
+
 def a_background_process_does_not_hold_the_loop_up():
     script = "sleep 1000 & echo $!; exit 3"
     done = retry("-n", "1", "--on-output", "x", *sh(script)).ends(3)
@@ -330,11 +360,11 @@ def each_attempt_gets_all_of_standard_input():
 def a_longer_input_than_is_kept_is_passed_once():
     data = bytes(300_000)
     count = sh('wc -c; test "$WEIR_RETRY_ATTEMPT" = 2')
-    done, told = report(*NEVER, "--stdin-limit", "200K", *count, data=data)
-    done.ends(1, "giving up: input longer than --stdin-limit").attempts(1)
+    done, told = report(*NEVER, "--keep-limit", "200K", *count, data=data)
+    done.ends(1, "giving up: input longer than --keep-limit").attempts(1)
     check(done.out.strip() == "300000", "not all of it was passed", done.shown)
     check(told["reason"] == "input", "the reason", str(told))
-    retry(*QUICKLY, "--stdin-limit", "300K", *count, data=data).ends(0)
+    retry(*QUICKLY, "--keep-limit", "300K", *count, data=data).ends(0)
 
 
 # ---- signals -------------------------------------------------------------------------------------
@@ -567,7 +597,7 @@ def wrong_usage_is_told_in_a_sentence():
             (["--on-exit", "9-3", "true"], "'9-3' is an empty range"),
             (["--on-exit", "256", "true"], "'256' is no exit code"),
             (["--on-output", "(", "true"], "--on-output: '(' is no regular expression: "),
-            (["--stdin-limit", "lots", "true"], "'lots' is not a size"),
+            (["--keep-limit", "lots", "true"], "'lots' is not a size"),
             (["--seed", "-1", "true"], "--seed: -1 is out of range"),
             (["--json", "", "true"], "--json: it is empty")):
         done = retry(*args).ends(125, told)
@@ -584,7 +614,7 @@ def the_help_fits_80_columns_and_names_every_option():
     check(not long, "lines have more than 80 columns", "\n".join(long))
     for name in ("initial-backoff", "max-backoff", "multiplier", "jitter", "randomization", "seed",
                  "max-attempts", "max-duration", "attempt-timeout", "kill-after", "on-exit",
-                 "on-output", "honor-hints", "stdin-limit", "json", "quiet", "help"):
+                 "on-output", "honor-hints", "hold-stdout", "keep-limit", "json", "quiet", "help"):
         check("--" + name in done.out, f"--{name} is not described")
     check(retry("-h", "--nonsense").ends(0).out == done.out, "-h is another help")
 

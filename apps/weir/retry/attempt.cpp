@@ -50,10 +50,10 @@ bool attempt::start() {
   const unique_fd input = around_.input.begin_attempt();
   unique_fd output;
   unique_fd errors;
-  if (around_.asked.reads_output()) {
-    output = output_.open();
-    errors = errors_.open();
-  }
+  const bool hold = around_.asked.hold_stdout;
+  const bool read = around_.asked.reads_lines();
+  if (hold || read) output = output_.open(hold);
+  if (read) errors = errors_.open(false);
   auto started = child_group::start({.command = around_.asked.command,
                                      .signal_mask = around_.signals.original_mask(),
                                      .attempt = number_,
@@ -72,7 +72,7 @@ bool attempt::start() {
 
 attempt_outcome attempt::run() {
   if (start()) {
-    for (time_point now = begun_; !done(now); now = steady_clock().now()) {
+    for (time_point now = begun_; !done(now) || release_held(now); now = steady_clock().now()) {
       look_at_time(now);
       wait_for_news(now);
       handle_signals();
@@ -99,6 +99,14 @@ bool attempt::done(time_point now) const noexcept {
   if (reads_on(now)) return false;
   const bool passed_on = output_.passed_on_all() && errors_.passed_on_all();
   return passed_on || outcome_.interrupted || now >= (timed_out ? read_until_ : time_up_);
+}
+
+bool attempt::release_held(time_point now) noexcept {
+  if (!output_.holds()) return false;
+  const bool succeeded = phase_ == phase::running && child_->status()->code == exit_code::success;
+  output_.release(succeeded ? STDOUT_FILENO : STDERR_FILENO);
+  read_until_ = saturating_add(now, linger);
+  return true;
 }
 
 void attempt::look_at_time(time_point now) noexcept {

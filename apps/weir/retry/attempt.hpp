@@ -66,6 +66,8 @@ class attempt {
 
   bool start();
   [[nodiscard]] bool done(time_point now) const noexcept;
+  /// Begins to pass on what was held of the output, now that it is known where to.
+  bool release_held(time_point now) noexcept;
   void look_at_time(time_point now) noexcept;
   [[nodiscard]] time_point next_deadline(time_point now) const noexcept;
   void wait_for_news(time_point now);

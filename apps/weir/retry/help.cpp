@@ -70,8 +70,14 @@ OPTIONS
                           --max-backoff is.
 
  The rest
-  --stdin-limit SIZE      of standard input, to be kept in memory for the next
-                          attempt, in bytes or with K, M or G (default 64M)
+  --hold-stdout           keep the standard output of each attempt: it is passed
+                          on when the attempt has succeeded, and to standard
+                          error when it has failed. So the next program of a
+                          pipeline gets the output of one attempt, a whole one
+  --keep-limit SIZE       how much of standard input, and of a held output, is
+                          kept in memory, in bytes or with K, M or G (default
+                          64M). Longer ones are passed on, and after a failure
+                          there is no other attempt
   --json FILE             write there how it went, when it has ended
   -q, --quiet             say nothing but what is wrong with the command line,
                           or that there is no such command
@@ -79,15 +85,16 @@ OPTIONS
 
 STANDARD INPUT
   Each attempt gets all of it. A file is rewound. A pipe is passed on as it
-  comes, and kept; if it is longer than --stdin-limit, the attempt that runs
+  comes, and kept; if it is longer than --keep-limit, the attempt that runs
   still gets all of it, but there is no other. A terminal is left to the
   command. As with ssh, a loop that reads its own list from standard input
   needs </dev/null.
 
 STANDARD OUTPUT, STANDARD ERROR
-  Those of the command, untouched: what failed attempts wrote stays written.
-  With --on-output or --honor-hints they go through a pipe, so that the
-  command sees no terminal there; what a background process still writes is
+  Those of the command, untouched: what failed attempts wrote stays written,
+  unless --hold-stdout is given. With that option, --on-output or
+  --honor-hints they go through a pipe: the command sees no terminal there;
+  what a background process still writes is
   passed on until a second after the command's end. Messages go to standard
   error: one line for each attempt that failed, and on a terminal a countdown
   while it waits.

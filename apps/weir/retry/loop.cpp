@@ -54,7 +54,7 @@ std::string words_for(const attempt_outcome& done, const options& asked) {
 loop::loop(const options& asked, std::uint64_t seed, report& told)
     : asked_(asked),
       report_(told),
-      input_(asked.stdin_limit_bytes),
+      input_(asked.keep_limit_bytes),
       display_(asked.quiet),
       backoff_(waits_of(asked), seed),
       start_(steady_clock().now()),
@@ -119,11 +119,14 @@ std::optional<loop::stop> loop::reason_to_stop(const attempt_outcome& done) cons
   if (done.output.hint && *done.output.hint < duration::zero()) {
     return stop{end_reason::permanent, "giving up: the output asks for that"};
   }
+  if (!done.output.held_all) {
+    return stop{end_reason::output, "giving up: output longer than --keep-limit"};
+  }
   if (nobody_reads_output()) {
     return stop{end_reason::output, "giving up: nobody reads the output"};
   }
   if (!input_.replayable()) {
-    return stop{end_reason::input, "giving up: input longer than --stdin-limit"};
+    return stop{end_reason::input, "giving up: input longer than --keep-limit"};
   }
   if (asked_.max_attempts && number_ >= *asked_.max_attempts) {
     return stop{end_reason::attempts, "giving up after " + to_text(elapsed())};

@@ -39,12 +39,13 @@ struct options {
   std::optional<pattern> on_output;
   bool honor_hints = false;
 
-  std::uint64_t stdin_limit_bytes = std::uint64_t{64} << 20U;
+  bool hold_stdout = false;  ///< until the attempt has succeeded, or failed
+  std::uint64_t keep_limit_bytes = std::uint64_t{64} << 20U;
   std::string json;  ///< empty: no file
   bool quiet = false;
 
-  /// The command's output is read here on its way, rather than written by the command itself.
-  [[nodiscard]] bool reads_output() const noexcept { return on_output || honor_hints; }
+  /// The lines of the command's output are read here, on their way.
+  [[nodiscard]] bool reads_lines() const noexcept { return on_output || honor_hints; }
 };
 
 }  // namespace weir::retry_cli

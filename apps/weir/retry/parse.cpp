@@ -143,8 +143,13 @@ constexpr flag flags[] = {
        o.honor_hints = true;
        return {};
      }},
-    {"--stdin-limit", true,
-     [](options& o, const std::string& given) { return take_size(o.stdin_limit_bytes, given); }},
+    {"--hold-stdout", false,
+     [](options& o, const std::string&) -> result<void> {
+       o.hold_stdout = true;
+       return {};
+     }},
+    {"--keep-limit", true,
+     [](options& o, const std::string& given) { return take_size(o.keep_limit_bytes, given); }},
     {"--seed", true,
      [](options& o, const std::string& given) -> result<void> {
        const auto parsed = app::parse_whole(given, 0, most::max());

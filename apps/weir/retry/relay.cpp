@@ -21,7 +21,8 @@ constexpr std::size_t atomic_bytes = 4096;
 
 }  // namespace
 
-unique_fd output_relay::open() {
+unique_fd output_relay::open(bool hold) {
+  holds_ = hold;
   pipe_ends ends = make_pipe();
   fcntl(ends.read.get(), F_SETFL, O_NONBLOCK);
   from_ = std::move(ends.read);
@@ -37,7 +38,15 @@ void output_relay::read_some() {
     return;
   }
   const std::string_view text{chunk, static_cast<std::size_t>(got)};
-  unsent_ = text;
+  unsent_ += text;
+  if (holds_ && unsent_.size() > asked_.keep_limit_bytes) {
+    holds_ = false;
+    into_.held_all = false;
+  }
+  if (asked_.reads_lines()) read_lines(text);
+}
+
+void output_relay::read_lines(std::string_view text) {
   for (std::string_view rest = text; !rest.empty();) {
     const std::size_t end =
         std::min({rest.find('\n'), rest.size(), longest_line_bytes - line_.size()});
@@ -66,6 +75,12 @@ void output_relay::write_some() noexcept {
   if (sent_ < unsent_.size()) return;
   unsent_.clear();
   sent_ = 0;
+}
+
+void output_relay::release(int to) noexcept {
+  to_ = to;
+  holds_ = false;
+  from_.reset();
 }
 
 void output_relay::close() {

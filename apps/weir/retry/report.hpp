@@ -22,7 +22,7 @@ enum class end_reason : std::uint8_t {
   duration,   ///< --max-duration leaves no time for another attempt
   signal,
   input,   ///< standard input was longer than what is kept for another attempt
-  output,  ///< nobody reads standard output any more
+  output,  ///< nobody reads it any more, or some of what was to be held was passed on
 };
 const char* name_of(end_reason why) noexcept;
 
