@@ -132,7 +132,7 @@ WEIR_MODEL(a_select_never_meets_itself) {
   model::check(which[0] + which[1] == 1, "one sent and one received");
 }
 
-WEIR_MODEL(three_selects_leave_one_alone, .bound = 1) {
+WEIR_MODEL(three_selects_leave_one_alone) {
   channel<int> left;
   channel<int> right;
   context_source source;

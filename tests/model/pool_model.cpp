@@ -245,7 +245,7 @@ struct loop_setting {
   }
 };
 
-WEIR_MODEL(who_waits_behind_a_failed_open_gets_an_attempt, .bound = 1, .pct = 10'000) {
+WEIR_MODEL(who_waits_behind_a_failed_open_gets_an_attempt, .pct = 10'000) {
   loop_setting on;
   on.made.failures = 1;
   on.left.store(2);
@@ -266,7 +266,7 @@ WEIR_MODEL(who_waits_behind_a_failed_open_gets_an_attempt, .bound = 1, .pct = 10
   model::check(on.made.open.load() == 0, "nothing is open in the end");
 }
 
-WEIR_MODEL(a_close_against_an_open_that_is_on_its_way, .bound = 1, .pct = 10'000) {
+WEIR_MODEL(a_close_against_an_open_that_is_on_its_way, .pct = 10'000) {
   loop_setting on;
   on.left.store(2);
   pool<int> it{on.loop, {.max_open = 1}, std::make_unique<source>(on.made)};

@@ -15,11 +15,13 @@
 #include <weir/sync/event.hpp>
 
 #include "explorer/model.hpp"
+#include "stage.hpp"
 
 namespace {
 
 using namespace weir;
 using namespace std::chrono_literals;
+using model::settled_runtime;
 
 struct no_tail {
   static void ended(task_record&) noexcept {}
@@ -33,7 +35,7 @@ struct counted : core::work {
   core::atomic<int> runs{0};
 };
 
-WEIR_MODEL(one_worker_runs_what_two_threads_schedule, .bound = 1, .timeouts = 1, .pct = 10'000) {
+WEIR_MODEL(one_worker_runs_what_two_threads_schedule, .timeouts = 1, .pct = 10'000) {
   counted items[2];
   {
     runtime rt{{.workers = 1, .linger = {}}};
@@ -51,8 +53,18 @@ WEIR_MODEL(two_workers_run_each_item_once, .bound = 1, .timeouts = 1, .pct = 10'
   for (counted& item : items) model::check(item.runs.load() == 1, "each item ran once");
 }
 
+/// The same without the beginning and the end of the runtime, and so with more preemptions.
+WEIR_MODEL(two_sleeping_workers_run_each_item_once, .timeouts = 1, .pct = 10'000) {
+  counted items[2];
+  {
+    settled_runtime on{2};
+    for (counted& item : items) on.rt.execute(item);
+  }
+  for (counted& item : items) model::check(item.runs.load() == 1, "each item ran once");
+}
+
 /// Ready means: without the runtime's end, which would run it anyway.
-WEIR_MODEL(a_thread_waits_for_a_task_of_an_idle_runtime, .bound = 1, .timeouts = 1, .pct = 10'000) {
+WEIR_MODEL(a_thread_waits_for_a_task_of_an_idle_runtime, .timeouts = 1, .pct = 10'000) {
   runtime rt{{.workers = 1, .linger = {}}};
   event done;
   auto work = [&done] -> task<void> {
@@ -63,8 +75,9 @@ WEIR_MODEL(a_thread_waits_for_a_task_of_an_idle_runtime, .bound = 1, .timeouts =
   model::check(wait(done.wait({})).has_value(), "the task ran");
 }
 
-WEIR_MODEL(a_task_wakes_another_across_workers, .bound = 1, .timeouts = 1, .pct = 10'000) {
-  runtime rt{{.workers = 2, .linger = {}}};
+WEIR_MODEL(a_task_wakes_another_across_workers, .timeouts = 0, .pct = 10'000) {
+  settled_runtime on{2};
+  runtime& rt = on.rt;
   event first;
   auto waits = [&first] -> task<int> {
     const context never;
@@ -81,8 +94,9 @@ WEIR_MODEL(a_task_wakes_another_across_workers, .bound = 1, .timeouts = 1, .pct 
   model::check(wait(b.join({})).value_or(0) == 2, "the other one ended");
 }
 
-WEIR_MODEL(a_sleeping_task_is_woken_by_its_worker, .bound = 1, .timeouts = 2, .pct = 10'000) {
-  runtime rt{{.workers = 1, .linger = {}}};
+WEIR_MODEL(a_sleeping_task_is_woken_by_its_worker, .timeouts = 1, .pct = 10'000) {
+  settled_runtime on{1};
+  runtime& rt = on.rt;
   context_source source;
   bool slept = false;
   auto sleeps = [&](context ctx) -> task<int> {
@@ -96,8 +110,9 @@ WEIR_MODEL(a_sleeping_task_is_woken_by_its_worker, .bound = 1, .timeouts = 2, .p
   model::sometimes(!slept, "the cancel was first");
 }
 
-WEIR_MODEL(a_blocking_call_comes_back_to_its_runtime, .bound = 1, .timeouts = 1, .pct = 10'000) {
-  runtime rt{{.workers = 1, .linger = {}}};
+WEIR_MODEL(a_blocking_call_comes_back_to_its_runtime, .timeouts = 1, .pct = 10'000) {
+  settled_runtime on{1};
+  runtime& rt = on.rt;
   auto hops = [&rt] -> task<int> {
     core::executor& home = this_executor();
     co_await resume_on(rt.blocking());
@@ -109,7 +124,7 @@ WEIR_MODEL(a_blocking_call_comes_back_to_its_runtime, .bound = 1, .timeouts = 1,
 }
 
 /// Nothing but the kick of the timer tells the sleeping worker.
-WEIR_MODEL(a_timer_armed_from_outside_wakes_a_sleeping_worker, .bound = 1, .pct = 5'000) {
+WEIR_MODEL(a_timer_armed_from_outside_wakes_a_sleeping_worker, .pct = 5'000) {
   runtime rt{{.workers = 1, .linger = {}}};
   event over;
   const context_source source{context{}, {.timeout = 1ms}};

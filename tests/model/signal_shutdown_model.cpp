@@ -11,6 +11,7 @@
 
 #include "explorer/model.hpp"
 #include "seam/descriptors.hpp"
+#include "stage.hpp"
 
 namespace {
 
@@ -19,20 +20,17 @@ using namespace std::chrono_literals;
 
 /// On real time, as the watcher needs it.
 struct setting {
-  runtime rt{{.workers = 1, .linger = {}}};
+  model::settled_runtime host{1};
+  runtime& rt = host.rt;
   run_loop loop;
   inline_executor inline_now;
 
-  setting() {
-    while (rt.stats().sleeping != 1) core::cpu_relax();
-  }
   stopper_options options() {
     return {.name = "s", .heartbeat = {}, .executor = &loop, .blocking = &inline_now};
   }
 };
 
-WEIR_MODEL(a_signal_stops_and_the_last_task_ends_the_stop, .bound = 1, .timeouts = 0,
-           .pct = 10'000) {
+WEIR_MODEL(a_signal_stops_and_the_last_task_ends_the_stop, .timeouts = 0, .pct = 10'000) {
   setting on;
   stopper s{on.rt, on.options()};
   std::optional<signal_shutdown> watch{std::in_place, s};
@@ -49,7 +47,7 @@ WEIR_MODEL(a_signal_stops_and_the_last_task_ends_the_stop, .bound = 1, .timeouts
       });
 }
 
-WEIR_MODEL(a_second_signal_hurries, .bound = 1, .timeouts = 0, .pct = 10'000) {
+WEIR_MODEL(a_second_signal_hurries, .timeouts = 0, .pct = 10'000) {
   setting on;
   stopper s{on.rt, on.options()};
   const signal_shutdown watch{s, {.drain = 1h, .cancel = 1h, .close = 1h}};
@@ -66,7 +64,7 @@ WEIR_MODEL(a_second_signal_hurries, .bound = 1, .timeouts = 0, .pct = 10'000) {
       });
 }
 
-WEIR_MODEL(the_watcher_may_end_while_a_signal_arrives, .bound = 1, .timeouts = 0, .pct = 10'000) {
+WEIR_MODEL(the_watcher_may_end_while_a_signal_arrives, .timeouts = 0, .pct = 10'000) {
   setting on;
   stopper s{on.rt, on.options()};
   std::optional<signal_shutdown> watch{std::in_place, s};

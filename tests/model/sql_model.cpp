@@ -60,7 +60,7 @@ task<bool> puts(sql::db* db, context ctx) {
   co_return put.has_value();
 }
 
-WEIR_MODEL(a_cancelled_transaction_gives_its_connection_back, .bound = 1) {
+WEIR_MODEL(a_cancelled_transaction_gives_its_connection_back) {
   database on;
   on.make_statements_wait();
   context_source source{on.time};
@@ -78,7 +78,7 @@ WEIR_MODEL(a_cancelled_transaction_gives_its_connection_back, .bound = 1) {
   model::sometimes(!committed, "the cancel ended it");
 }
 
-WEIR_MODEL(two_transactions_take_turns_on_one_connection, .bound = 1) {
+WEIR_MODEL(two_transactions_take_turns_on_one_connection) {
   database on;
   on.make_statements_wait();
   const context never;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include <weir/core/clock.hpp>
 #include <weir/core/sync/atomic.hpp>
 #include <weir/runtime/inline_executor.hpp>
@@ -7,21 +9,35 @@
 #include <weir/runtime/runtime.hpp>
 #include <weir/stopper/stopper.hpp>
 
+#include "explorer/model.hpp"
+
 namespace weir::model {
+
+/// A runtime whose workers all sleep when the race begins. Its own beginning and end are calm: they
+/// have models of their own.
+struct settled_runtime {
+  std::optional<calm> settling{std::in_place};
+  runtime rt;
+
+  explicit settled_runtime(unsigned workers, clock* time = nullptr)
+      : rt{{.workers = workers, .linger = {}, .time = time}} {
+    while (rt.stats().sleeping != workers) core::cpu_relax();
+    settling.reset();
+  }
+  ~settled_runtime() { settling.emplace(); }
+};
 
 /// What a stopper needs, so that all of the race is the stopper's own: a runtime whose only worker
 /// sleeps before the race begins, tasks on a loop that a thread of the model runs, and closers that
 /// run at once.
 struct stage {
   manual_clock time;
-  runtime rt{{.workers = 1, .linger = {}, .time = &time}};
+  settled_runtime host{1, &time};
+  runtime& rt = host.rt;
   run_loop loop{time};
   inline_executor inline_now{time};
   core::atomic<int> left{0};  // threads that pump() waits for
 
-  stage() {
-    while (rt.stats().sleeping != 1) core::cpu_relax();
-  }
   stopper_options options() {
     return {.name = "s", .heartbeat = {}, .executor = &loop, .blocking = &inline_now};
   }

@@ -96,7 +96,7 @@ WEIR_MODEL(a_permit_against_a_stop_is_refused_or_waited_for, .pct = 10'000) {
   model::sometimes(!entered, "the permit was refused");
 }
 
-WEIR_MODEL(two_stops_return_the_same_report, .bound = 1, .pct = 10'000) {
+WEIR_MODEL(two_stops_return_the_same_report, .pct = 10'000) {
   stage on;
   stopper it{on.rt, on.options()};
   auto one = it.try_enter("one");
@@ -104,10 +104,31 @@ WEIR_MODEL(two_stops_return_the_same_report, .bound = 1, .pct = 10'000) {
     const auto report = wait(it.stop({.reason = why}));
     model::check(report.has_value() && it.is_stopped(), "it has stopped");
   };
-  model::threads([&] { stop("a"); }, [&] { stop("b"); }, [&] { one->release(); });
+  model::threads([&] { stop("a"); },
+                 [&] {
+                   one->release();
+                   stop("b");
+                 });
 }
 
-WEIR_MODEL(a_call_inside_is_counted_and_others_are_refused, .bound = 1, .pct = 10'000) {
+/// The one who begins a stop tells the others; the one who ends it waits for that.
+WEIR_MODEL(no_stop_returns_before_all_were_told, .pct = 10'000) {
+  stage on;
+  stopper it{on.rt, on.options()};
+  core::atomic<bool> stopped{false};
+  it.on_quiesce([&] {
+      model::check(!stopped.load(), "it is told before a stop returns");
+      core::cpu_relax();
+      model::check(!stopped.load(), "and the stop waits for it");
+    }).keep();
+  const auto stop = [&] {
+    static_cast<void>(wait(it.stop()));
+    stopped.store(true);
+  };
+  model::threads(stop, stop);
+}
+
+WEIR_MODEL(a_call_inside_is_counted_and_others_are_refused, .pct = 10'000) {
   stage on;
   stopper it{on.rt, on.options()};
   core::atomic<bool> stopped{false};
@@ -120,10 +141,15 @@ WEIR_MODEL(a_call_inside_is_counted_and_others_are_refused, .bound = 1, .pct = 1
     model::sometimes(done.has_value(), "a call was let in");
     model::sometimes(!done, "a call was refused");
   };
-  model::threads(call, call, [&] {
-    static_cast<void>(wait(it.stop()));
-    stopped.store(true);
-  });
+  model::threads(
+      [&] {
+        call();
+        call();
+      },
+      [&] {
+        static_cast<void>(wait(it.stop()));
+        stopped.store(true);
+      });
 }
 
 WEIR_MODEL(a_closer_added_while_stop_races_always_runs, .pct = 10'000) {
@@ -171,7 +197,7 @@ WEIR_MODEL(an_on_quiesce_call_runs_once, .pct = 10'000) {
   model::check(ran.load() == 1, "it ran once");
 }
 
-WEIR_MODEL(the_budgets_of_a_stop_cancel_what_does_not_end, .bound = 1, .pct = 10'000) {
+WEIR_MODEL(the_budgets_of_a_stop_cancel_what_does_not_end, .pct = 10'000) {
   stage on;
   stopper it{on.rt, on.options()};
   auto one = it.try_enter("one");
@@ -179,21 +205,18 @@ WEIR_MODEL(the_budgets_of_a_stop_cancel_what_does_not_end, .bound = 1, .pct = 10
   model::threads(
       [&] {
         static_cast<void>(wait(until_draining(one->ctx())));
+        while (!on.time.advance_to_next()) core::cpu_relax();
         cancelled = wait(until_cancelled(one->ctx())).has_value();
         one->release();
       },
       [&] {
         const auto report = wait(it.stop({.drain = 1ms, .cancel = 1h}));
         model::check(report.has_value(), "it stopped");
-      },
-      [&] {
-        while (!it.is_quiescing()) core::cpu_relax();
-        while (!on.time.advance_to_next()) core::cpu_relax();
       });
   model::check(cancelled, "the drain budget ended");
 }
 
-WEIR_MODEL(who_waits_for_stopped_may_destroy_it, .bound = 1, .pct = 10'000) {
+WEIR_MODEL(who_waits_for_stopped_may_destroy_it, .pct = 10'000) {
   stage on;
   std::optional<stopper> s{std::in_place, on.rt, on.options()};
   stopper& it = *s;
@@ -202,7 +225,7 @@ WEIR_MODEL(who_waits_for_stopped_may_destroy_it, .bound = 1, .pct = 10'000) {
   it.request_stop();
   model::threads(
       [&] {
-        model::check(wait(it.stopped()).has_value(), "it stopped");
+        model::check(wait(it.stopped()).has_value() && it.is_stopped(), "it stopped");
         s.reset();
         over.store(true);
         on.loop.wake();

@@ -27,6 +27,7 @@ const verdict& execution::run(entry body, void* argument, const limits& within, 
   timeouts_left_ = within.timeouts;
   weak_left_ = within.weak_failures;
   spurious_left_ = within.spurious;
+  calm_ = 0;
   memory::reset();
   forget_names();
   spawn(body, argument);
@@ -164,7 +165,8 @@ void execution::step(op what, const void* object, std::source_location where) no
   if (std::exchange(me.fresh, false)) return;
   const unsigned surprises = (timed_ | spurious_) & ~ready_;
   if (ready_ == bit(current_) && surprises == 0) return;
-  if (exhaustive_ && preemptions_left_ == 0 && spinners_ == 0 && surprises == 0) {
+  const bool stays = preemptions_left_ == 0 || calm_ != 0;
+  if (exhaustive_ && stays && spinners_ == 0 && surprises == 0) {
     chooser_->take_first(signature(), static_cast<unsigned>(std::popcount(ready_)));
     if (chooser_->differs()) leave();
     return;
@@ -236,7 +238,7 @@ void execution::reschedule(turn why) noexcept {
   unsigned allowed = 0;
   const auto add = [&](unsigned thread, candidate::how kind, bool costs, int left) {
     if (!costs) free |= 1U << n;
-    if (!costs || left > 0) allowed |= 1U << n;
+    if (!costs || (left > 0 && calm_ == 0)) allowed |= 1U << n;
     list[n++] = {static_cast<std::uint8_t>(thread), kind};
   };
 

@@ -86,6 +86,9 @@ class execution {
   /// One of `count` alternatives, all of them explored.
   unsigned pick(unsigned count) noexcept;
 
+  /// While the sum of all `by` is not zero, the exhaustive search switches only where it must.
+  void calm(int by) noexcept { calm_ += by; }
+
   [[nodiscard]] time_point now() const noexcept { return now_; }
   void advance(duration by) noexcept;
 
@@ -143,6 +146,7 @@ class execution {
   unsigned spurious_ = 0;  // blocked where a wake-up may come for no reason
   unsigned spinners_ = 0;  // goes_after is not empty
   unsigned steps_ = 0;
+  int calm_ = 0;
   int preemptions_left_ = 0;
   int timeouts_left_ = 0;
   int weak_left_ = 0;

@@ -68,6 +68,17 @@ inline unsigned pick(unsigned count) noexcept {
   return execution::current.pick(count);
 }
 
+/// For the beginning and the end of a model that is about what lies between: while one of these
+/// lives, the exhaustive search makes no preemption and lets no wait time out before it must.
+/// Random schedules know no calm.
+class calm {
+ public:
+  calm() noexcept { execution::current.calm(1); }
+  ~calm() { execution::current.calm(-1); }
+  calm(const calm&) = delete;
+  calm& operator=(const calm&) = delete;
+};
+
 /// The futex of the kernel, with wake-ups that come for no reason, for models of what lies below
 /// the seam. `word` is the first member of an atomic. Returns false when `deadline` passed.
 bool futex_wait(const void* word, std::uint32_t expected, time_point deadline,
