@@ -8,6 +8,7 @@
 #include <weir/context/select.hpp>
 #include <weir/context/shield.hpp>
 #include <weir/context/sleep.hpp>
+#include <weir/context/span.hpp>
 #include <weir/context/wait.hpp>
 #include <weir/core/error.hpp>
 #include <weir/pool/pool.hpp>

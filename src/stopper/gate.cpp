@@ -12,13 +12,14 @@ atomic<std::uint32_t> threads_seen{0};
 }  // namespace
 
 stopper_gate::stopper_gate(const stopper_gate* parent, executor& where, executor& blocking,
-                           void (*free)(stopper_gate&) noexcept)
+                           tracer* trace, void (*free)(stopper_gate&) noexcept)
     : finishing_(parent != nullptr ? context_source{parent->finishing()}
                                    : context_source{where.time()}),
       leaving_(finishing_.get()),
       where_(where),
       time_(where.time()),
       blocking_(blocking),
+      trace_(trace),
       free_(free) {
   // Nobody else has the context yet. The value owns nothing: it only says whose context this is.
   context_state& root = *finishing_.get().state();

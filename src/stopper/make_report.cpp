@@ -93,6 +93,7 @@ shutdown_report stopper_core::make_report() {
     seen = {request_,    failure_,  began_.value_or(now), cancelled_,
             closing_at_, at_begin_, at_cancel_,           hurried_};
     report.children = child_reports_;
+    report.dropped = dropped_;
   }
   for (const gate_reference& child : below) {
     report.children.push_back(static_cast<stopper_core*>(child.get())->make_report());

@@ -149,6 +149,9 @@ std::string shutdown_report::to_string() const {
   if (failure) add(text, "failure", what(failure));
   add(text, "phases", phases(*this));
   add(text, "tasks", counts(*this));
+  for (const dropped_task& one : dropped) {
+    add(text, "dropped", "'" + one.name + "' (" + place(one.site) + "), which was not due yet");
+  }
   for (const closer& one : closers) add(text, "closer", "'" + one.name + "' " + how(one));
   for (const straggler& one : stragglers) {
     std::string line = "'" + one.name + "' (" + place(one.site) + ") for " + to_text(one.age);

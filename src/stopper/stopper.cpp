@@ -16,6 +16,7 @@ core::stopper_gate* stopper::make_gate(runtime& where, stopper_options options,
   if (options.blocking == nullptr) {
     options.blocking = parent != nullptr ? &parent->blocking() : &where.blocking();
   }
+  if (options.trace == nullptr && parent != nullptr) options.trace = parent->trace();
   return new core::stopper_core{where, parent, options, site};
 }
 

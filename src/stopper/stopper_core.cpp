@@ -43,7 +43,7 @@ std::string story(const char* task, std::source_location site, const std::except
 
 stopper_core::stopper_core(runtime& where, stopper_core* parent, const stopper_options& options,
                            std::source_location site)
-    : stopper_gate(parent, *options.executor, *options.blocking,
+    : stopper_gate(parent, *options.executor, *options.blocking, options.trace,
                    [](stopper_gate& self) noexcept { delete static_cast<stopper_core*>(&self); }),
       runtime_(where),
       parent_(parent != nullptr ? gate_reference{*parent} : gate_reference{}),
@@ -263,6 +263,16 @@ bool stopper_core::keep_failure(const std::exception_ptr& thrown, bool& stop) no
   failure_ = thrown;
   stop = !stopping_;
   return true;
+}
+
+void report_dropped(stopper_gate& gate, const char* name, std::source_location site) {
+  static_cast<stopper_core&>(gate).dropped(name, site);
+}
+
+void stopper_core::dropped(const char* task, std::source_location site) {
+  shutdown_report::dropped_task told{task, site};
+  lock_guard guard{mutex_};
+  dropped_.push_back(std::move(told));
 }
 
 bool stopper_core::done() noexcept {

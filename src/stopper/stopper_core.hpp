@@ -101,6 +101,9 @@ class stopper_core final : public stopper_gate, public registry_entry {
   void last_has_left() noexcept;
   void unhandled(const char* task, std::source_location site, std::exception_ptr thrown) noexcept;
 
+  /// A delayed task was not due when the stop began.
+  void dropped(const char* task, std::source_location site);
+
   [[nodiscard]] event& quiescing() noexcept { return quiescing_; }
   [[nodiscard]] event& stopped() noexcept { return stopped_; }
   /// Once this is true the report is there, and nothing is left to drive.
@@ -213,6 +216,7 @@ class stopper_core final : public stopper_gate, public registry_entry {
   std::size_t at_cancel_ WEIR_GUARDED_BY(mutex_) = 0;
 
   std::vector<stopper_core*> children_ WEIR_GUARDED_BY(mutex_);  // that have not stopped
+  std::vector<shutdown_report::dropped_task> dropped_ WEIR_GUARDED_BY(mutex_);
   std::vector<shutdown_report> child_reports_ WEIR_GUARDED_BY(mutex_);
 
   std::uint64_t version_ WEIR_GUARDED_BY(mutex_) = 0;

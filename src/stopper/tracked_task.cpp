@@ -20,7 +20,16 @@ tracked_record::tracked_record(stopper_gate& gate, core::executor& where, const 
   live_.cancelled_early = parts.on_quiesce == quiesce_action::cancel;
 }
 
-void tracked_record::let_go() noexcept {
+void tracked_record::begin_span(const span_plan& plan) {
+  tracer* const trace = gate_.trace();
+  if (trace == nullptr) return;
+  const bool root = plan.relation == span_relation::root;
+  const span_start begun{name, site, root ? span_context{} : plan.related, plan.relation};
+  ctx = ctx.with_value(current_span, trace->start(begun));
+}
+
+void tracked_record::let_go(span_status status) noexcept {
+  if (tracer* const trace = gate_.trace()) trace->end(span_of(ctx), status);
   forget_context();
   ctx = context{};
   link_ = quiesce_context{};
@@ -44,8 +53,6 @@ error quota_failure(error why) {
   return error{errc::unavailable, "the quota is closed"}.caused_by(std::move(why));
 }
 
-namespace {
-
 /// Units that are there now, in the semaphore's own words if not. A wait of no length.
 result<units> take_quota(const spawn_options& options) WEIR_NO_THREAD_SAFETY_ANALYSIS {
   semaphore& quota = *options.quota;
@@ -68,8 +75,6 @@ result<units> take_quota(const spawn_options& options) WEIR_NO_THREAD_SAFETY_ANA
           .with("total", quota.total()));
 }
 
-}  // namespace
-
 result<tracked_parts> prepare(stopper_gate& gate, const context* ctx,
                               const spawn_options& options) {
   units quota;
@@ -89,6 +94,10 @@ result<tracked_parts> prepare(stopper_gate& gate, const context* ctx, const spaw
   tracked_parts parts;
   parts.quota = std::move(quota);
   parts.on_quiesce = options.on_quiesce;
+  parts.span.relation = options.span;
+  if (gate.trace() != nullptr) {
+    parts.span.related = ctx != nullptr ? span_of(*ctx) : span_of(this_context());
+  }
   const bool early = options.on_quiesce == quiesce_action::cancel;
   if (ctx == nullptr) {
     parts.bound = early ? gate.leaving() : gate.finishing();

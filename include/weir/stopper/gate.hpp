@@ -7,6 +7,7 @@
 #include <weir/context/context.hpp>
 #include <weir/core/executor.hpp>
 #include <weir/core/sync/thread_local.hpp>
+#include <weir/core/trace.hpp>
 #include <weir/stopper/live_tasks.hpp>
 
 namespace weir::core {
@@ -21,6 +22,8 @@ class stopper_gate {
   [[nodiscard]] executor& where() const noexcept { return where_; }
   [[nodiscard]] executor& blocking() const noexcept { return blocking_; }
   [[nodiscard]] clock& time() const noexcept { return time_; }
+  /// Null: nobody traces.
+  [[nodiscard]] tracer* trace() const noexcept { return trace_; }
 
   /// What its tasks' contexts descend from: `finishing` drains when a stop begins, `leaving` is a
   /// child of it that is cancelled then.
@@ -67,7 +70,7 @@ class stopper_gate {
 
  protected:
   /// `parent` may be null; its contexts are above this one's.
-  stopper_gate(const stopper_gate* parent, executor& where, executor& blocking,
+  stopper_gate(const stopper_gate* parent, executor& where, executor& blocking, tracer* trace,
                void (*free)(stopper_gate&) noexcept);
   ~stopper_gate() = default;
 
@@ -89,6 +92,7 @@ class stopper_gate {
   executor& where_;
   clock& time_;
   executor& blocking_;
+  tracer* const trace_;
   void (*free_)(stopper_gate&) noexcept;
   // relaxed increments: whoever adds one holds one already; the decrements are seq_cst.
   atomic<std::uint32_t> references_{1};

@@ -8,6 +8,7 @@
 #include <weir/core/clock.hpp>
 #include <weir/core/executor.hpp>
 #include <weir/core/log.hpp>
+#include <weir/core/trace.hpp>
 
 namespace weir {
 
@@ -61,6 +62,9 @@ struct stopper_options {
   /// the parent's report; its own stop is its own. Its name is "parent.name". Null: nobody's.
   stopper* parent = nullptr;
 
+  /// Gets a span for each task. Null: no traces.
+  tracer* trace = nullptr;
+
   /// While it stops, a line this often: the phase, how many are left, the oldest, budget left.
   /// Zero: none.
   duration heartbeat = std::chrono::seconds{1};
@@ -91,6 +95,9 @@ struct spawn_options {
   std::int64_t units = 1;
 
   quiesce_action on_quiesce = quiesce_action::finish;
+
+  /// How the task's span stands to that of the context it was given, or of the task that spawns it.
+  span_relation span = span_relation::child;
 };
 static_assert(std::is_trivially_destructible_v<spawn_options>);
 

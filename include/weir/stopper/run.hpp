@@ -90,12 +90,14 @@ template <class F>
 spawn_result<F> start_tracked(stopper_gate& gate, executor& where, const char* name,
                               std::source_location site, result<tracked_parts> parts, F&& fn) {
   if (!parts) return std::unexpected(std::move(parts).error());
+  const span_plan span = parts->span;
   auto* made = new tracked_task<std::decay_t<F>>{
       gate, where, name, site, *std::move(parts), std::forward<F>(fn)};
   if (!made->enter()) {
     delete made;
     return std::unexpected(gate.refusal(name));
   }
+  made->begin_span(span);
   task_handle<spawned_value<std::decay_t<F>>> handle{*made};
   made->schedule();
   return handle;

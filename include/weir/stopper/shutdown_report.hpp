@@ -61,6 +61,13 @@ struct shutdown_report {
   std::vector<straggler> stragglers;  ///< the oldest, at most max_stragglers of them
   static constexpr std::size_t max_stragglers = 32;
 
+  /// A delayed task that was not due when the stop began.
+  struct dropped_task {
+    std::string name;
+    std::source_location site;
+  };
+  std::vector<dropped_task> dropped;
+
   enum class closer_state : std::uint8_t { done, failed, running, not_run };
   struct closer {
     std::string name;

@@ -10,6 +10,7 @@
 #include <weir/runtime/runtime.hpp>
 #include <weir/runtime/snapshot.hpp>
 #include <weir/stopper/deferred_call.hpp>
+#include <weir/stopper/delayed.hpp>
 #include <weir/stopper/options.hpp>
 #include <weir/stopper/permit.hpp>
 #include <weir/stopper/quiesce_context.hpp>
@@ -106,6 +107,16 @@ class stopper {
                   "g++ 12 destroys this lambda twice: name the lambda first, then pass it");
     return core::spawn_in_turn<std::decay_t<F>>(core::gate_reference{*gate_}, ctx, options, site,
                                                 std::forward<F>(fn));
+  }
+
+  /// As spawn, when `delay` is over. What is not due when the stop begins never starts, and is
+  /// named in the report. The quota is asked for when it is due.
+  template <class F>
+  core::delayed_result<F> spawn_after(duration delay, spawn_options options, F&& fn,
+                                      std::source_location site = std::source_location::current()) {
+    static_assert(task_source<std::decay_t<F>>,
+                  "spawn_after takes a callable that returns a weir::task<T>");
+    return core::start_delayed(*gate_, delay, options, std::forward<F>(fn), site);
   }
 
   /// Starts `fn(ctx)` or `fn()`, a plain function that may block, on one of the runtime's blocking

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <weir/context/span.hpp>
 #include <weir/core/assert.hpp>
 #include <weir/runtime/start.hpp>
 #include <weir/stopper/gate.hpp>
@@ -33,12 +34,19 @@ struct value_of_call<task<T>> {
 template <class F>
 using spawned_value = typename value_of_call<called<F>>::type;
 
+/// The span that a task will get, if there is a tracer.
+struct span_plan {
+  span_relation relation = span_relation::child;
+  span_context related = {};  // of whoever spawns
+};
+
 /// What a spawned task brings besides its callable.
 struct tracked_parts {
   context bound;
   units quota;
   quiesce_context link;  // empty if `bound` descends from the stopper's own
   quiesce_action on_quiesce = quiesce_action::finish;
+  span_plan span;
 };
 
 /// What all records of spawned tasks share.
@@ -46,6 +54,9 @@ class tracked_record : public task_record {
  public:
   /// True if it is counted from now on; false: refused, delete it.
   [[nodiscard]] bool enter() noexcept { return gate_.enter(live_); }
+
+  /// After enter, before it is scheduled.
+  void begin_span(const span_plan& plan);
 
   void set_note(std::shared_ptr<const std::string> text) noexcept override {
     gate_.note(live_, std::move(text));
@@ -56,8 +67,9 @@ class tracked_record : public task_record {
                  std::source_location made, tracked_parts parts) noexcept;
   ~tracked_record() = default;
 
-  /// After frame and callable are gone: the context, the link and the quota, in this order.
-  void let_go() noexcept;
+  /// After frame and callable are gone: the span, the context, the link and the quota, in this
+  /// order.
+  void let_go(span_status status) noexcept;
 
   /// The stopper may be gone when this returns.
   void leave() noexcept { gate_.leave(live_); }
@@ -136,7 +148,7 @@ class tracked_task final : public tracked_record, public outcome<spawned_value<F
     }
     fn_.reset();
     if (base::exception()) settle_exception();
-    let_go();
+    let_go(base::exception() ? span_status::failed : span_status::ok);
     leave();
     base::finish();
     base::drop();
