@@ -120,44 +120,4 @@ void stopper_core::finish() noexcept {
   stopped_.set();
 }
 
-void stopper_core::beat(time_point now) noexcept {
-  const std::string line = beat_line(now);
-  log_sink& sink = options_.heartbeat_sink != nullptr ? *options_.heartbeat_sink : stderr_log();
-  sink.write(log_level::info, line);
-  lock_guard guard{mutex_};
-  // From now: a sink that is slower than the period must not make the next one due at once.
-  next_beat_ = saturating_add(time().now(), options_.heartbeat);
-}
-
-std::string stopper_core::beat_line(time_point now) {
-  const std::size_t left = live_.count();
-  const auto oldest = live_.oldest(1);
-  phase at = phase::running;
-  time_point until = time_point::max();
-  const char* closer = nullptr;
-  {
-    lock_guard guard{mutex_};
-    at = phase_;
-    until = at == phase::draining     ? drain_until_
-            : at == phase::cancelling ? cancel_until_
-                                      : close_until_;
-    closer_note* last = notes_.back();
-    if (at == phase::closing && last != nullptr &&
-        last->state == shutdown_report::closer_state::running) {
-      closer = last->name;
-    }
-  }
-  std::string line =
-      "stopper '" + name_ + "' is " + core::name_of(at) + ": " + std::to_string(left) + " left";
-  if (!oldest.empty()) {
-    line +=
-        ", the oldest '" + std::string{oldest[0].name} + "' for " + to_text(now - oldest[0].since);
-  }
-  if (closer != nullptr) line += ", in closer '" + std::string{closer} + "'";
-  if (until != time_point::max()) {
-    line += ", budget left " + to_text(std::max(until - now, duration::zero()));
-  }
-  return line;
-}
-
 }  // namespace weir::core

@@ -68,6 +68,15 @@ void stopper_core::look(snapshot_entry& into, snapshot_detail detail) const {
   for (const live_task_info& one : found) into.tasks.push_back(told(one, at, now));
 }
 
+void stopper_core::dump(log_sink& sink) const {
+  const std::string text = runtime_.snapshot().to_string();
+  for (std::string_view left = text; !left.empty();) {
+    const std::size_t end = left.find('\n');
+    sink.write(log_level::info, left.substr(0, end));
+    left.remove_prefix(end + 1);
+  }
+}
+
 }  // namespace core
 
 snapshot stopper::snapshot(snapshot_detail detail) const {

@@ -19,11 +19,16 @@ namespace weir {
 namespace {
 
 // Different news add different amounts to the one counter, so that nothing but a write is needed:
-// each signal its own 16 bits, everything else the rest.
+// each signal its own 16 bits, everything else the rest. (What overflows there is cut off.)
 constexpr std::uint64_t one_term = 1;
 constexpr std::uint64_t one_int = std::uint64_t{1} << 16U;
-constexpr std::uint64_t one_news = std::uint64_t{1} << 32U;
+constexpr std::uint64_t one_dump = std::uint64_t{1} << 32U;
+constexpr std::uint64_t one_news = std::uint64_t{1} << 48U;
 constexpr std::uint64_t signal_bits = 0xffff;
+
+// A service manager gives up on who says nothing for `patience`; he hears from us this often.
+constexpr duration tell_every = std::chrono::seconds{1};
+constexpr duration patience = std::chrono::seconds{5};
 
 // Written before a handler is installed, and then never again.
 core::atomic<int> event_fd{-1};
@@ -38,7 +43,7 @@ void add(std::uint64_t amount) noexcept {
 }
 
 void on_signal(int number) noexcept {
-  add(number == SIGINT ? one_int : one_term);
+  add(number == SIGINT ? one_int : number == SIGUSR1 ? one_dump : one_term);
 }
 
 void on_news() noexcept {
@@ -62,7 +67,12 @@ void open_event_fd() {
 
 class signal_shutdown::watcher {
  public:
-  watcher(core::stopper_core& core, const signal_options& options) : held_(core), core_(core) {
+  watcher(core::stopper_core& core, const signal_options& options)
+      : held_(core),
+        core_(core),
+        manager_(options.tell_manager ? std::make_unique<service_manager>() : nullptr),
+        dump_sink_(options.dump_sink != nullptr ? *options.dump_sink : stderr_log()),
+        taken_(options.dump_on_usr1 ? numbers.size() : numbers.size() - 1) {
     budgets_ = {.drain = options.drain, .cancel = options.cancel, .close = options.close};
     WEIR_ASSERT(core.time().timers() == nullptr,
                 "signal_shutdown needs a stopper on real time: its thread sleeps in poll");
@@ -79,6 +89,10 @@ class signal_shutdown::watcher {
       throw std::system_error{failed, std::generic_category(), "weir-signals"};
     }
     mine.keep();
+  }
+
+  bool tell(std::string_view message) const noexcept {
+    return manager_ != nullptr && manager_->send(message);
   }
 
   ~watcher() {
@@ -110,21 +124,45 @@ class signal_shutdown::watcher {
     taken.sa_handler = on_signal;
     taken.sa_flags = SA_RESTART;
     sigemptyset(&taken.sa_mask);
-    for (std::size_t i = 0; i < numbers.size(); ++i) ::sigaction(numbers[i], &taken, &before_[i]);
+    for (std::size_t i = 0; i < taken_; ++i) ::sigaction(numbers[i], &taken, &before_[i]);
   }
 
   void restore() noexcept {
     core_.set_listener(nullptr);
-    for (std::size_t i = 0; i < numbers.size(); ++i) ::sigaction(numbers[i], &before_[i], nullptr);
+    for (std::size_t i = 0; i < taken_; ++i) ::sigaction(numbers[i], &before_[i], nullptr);
   }
 
   void run() {
     while (!quit_.load()) {
-      sleep_until(core_.advance());
+      const time_point due = core_.advance();
+      sleep_until(std::min(due, report_progress()));
       const std::uint64_t news = take_all();
       for (auto n = news & signal_bits; n > 0; --n) obey("SIGTERM", SIGTERM);
       for (auto n = news / one_int & signal_bits; n > 0; --n) obey("SIGINT", SIGINT);
+      if ((news / one_dump & signal_bits) != 0) core_.dump(dump_sink_);
     }
+  }
+
+  /// To the service manager. Gives when it wants to hear from us again.
+  time_point report_progress() {
+    if (manager_ == nullptr || !manager_->listens()) return time_point::max();
+    const core::stop_progress seen = core_.progress();
+    using phase = core::stopper_core::phase;
+    if (seen.at == phase::running) return time_point::max();
+    const time_point now = core_.time().now();
+    if (seen.at == told_ && (now < tell_again_ || seen.at == phase::stopped)) return tell_again_;
+    std::string message = told_ == phase::running ? "STOPPING=1\n" : "";
+    message += "STATUS=" + std::string{core::name_of(seen.at)} + ", " + std::to_string(seen.left) +
+               " left";
+    tell_again_ = seen.at == phase::stopped ? time_point::max() : now + tell_every;
+    // After the last budget he may have his way.
+    if (now < seen.end && seen.at != phase::stopped) {
+      const auto more = std::chrono::duration_cast<std::chrono::microseconds>(patience);
+      message += "\nEXTEND_TIMEOUT_USEC=" + std::to_string(more.count());
+    }
+    told_ = seen.at;
+    (void)tell(message);
+    return tell_again_;
   }
 
   /// Until there is something to read, or the stop has something to do.
@@ -133,7 +171,7 @@ class signal_shutdown::watcher {
     // Here our signals arrive even if the program has blocked them in every thread, and no others.
     sigset_t others;
     sigfillset(&others);
-    for (const int number : numbers) sigdelset(&others, number);
+    for (std::size_t i = 0; i < taken_; ++i) sigdelset(&others, numbers[i]);
     if (next == time_point::max()) {
       ::ppoll(&readable, 1, nullptr, &others);
       return;
@@ -167,20 +205,32 @@ class signal_shutdown::watcher {
     report.exit();
   }
 
-  static constexpr std::array numbers{SIGTERM, SIGINT};
+  static constexpr std::array numbers{SIGTERM, SIGINT, SIGUSR1};  // the last one if wanted
 
   const core::gate_reference held_;
   core::stopper_core& core_;
+  const std::unique_ptr<service_manager> manager_;
+  log_sink& dump_sink_;
+  const std::size_t taken_;  // of `numbers`
   stop_options budgets_;
   std::array<struct sigaction, numbers.size()> before_{};
   core::atomic<bool> quit_{false};
   core::thread thread_;
-  int signals_ = 0;  // the thread's
+  // The thread's:
+  int signals_ = 0;
+  core::stopper_core::phase told_ = core::stopper_core::phase::running;
+  time_point tell_again_{};
 };
 
 signal_shutdown::signal_shutdown(stopper& target, signal_options options)
     : watcher_(std::make_unique<watcher>(target.core(), options)) {}
 
 signal_shutdown::~signal_shutdown() = default;
+
+bool signal_shutdown::ready(std::string_view status) const {
+  std::string message = "READY=1";
+  if (!status.empty()) message += "\nSTATUS=" + std::string{status};
+  return watcher_->tell(message);
+}
 
 }  // namespace weir

@@ -45,6 +45,8 @@ struct closer_note : list_hook {
   std::string failure;
 };
 
+struct stop_progress;
+
 /// The whole of a stopper: the gate, and the machine that takes it down.
 ///
 /// The machine is passive. `advance` does what is due, and says when it wants to be called again;
@@ -110,6 +112,7 @@ class stopper_core final : public stopper_gate, public registry_entry {
   [[nodiscard]] bool done() noexcept;
   /// Requires: done.
   [[nodiscard]] const shutdown_report& report() const noexcept { return report_; }
+  [[nodiscard]] stop_progress progress();
   /// As things stand: for those who do not wait any longer.
   [[nodiscard]] shutdown_report make_report();
 
@@ -122,6 +125,8 @@ class stopper_core final : public stopper_gate, public registry_entry {
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::source_location site() const noexcept override { return site_; }
   void look(snapshot_entry& into, snapshot_detail detail) const override;
+  /// What lives on the whole runtime, a line at a time.
+  void dump(log_sink& sink) const;
 
  private:
   friend class progress_operation;
@@ -225,6 +230,17 @@ class stopper_core final : public stopper_gate, public registry_entry {
   intrusive_list<deferred_call> closers_ WEIR_GUARDED_BY(mutex_);  // the last registered first
   intrusive_list<deferred_call> quiesce_calls_ WEIR_GUARDED_BY(mutex_);
   intrusive_list<closer_note> notes_ WEIR_GUARDED_BY(mutex_);
+};
+
+/// How far a stop has come, for those who tell others.
+struct stop_progress {
+  stopper_core::phase at = stopper_core::phase::running;
+  std::size_t left = 0;
+  const char* oldest = nullptr;
+  time_point oldest_since{};
+  const char* closer = nullptr;  // that runs now
+  time_point until{};            // the phase's budget
+  time_point end{};              // of all budgets
 };
 
 /// The name, as in "draining".

@@ -1,14 +1,10 @@
-#include <array>
 #include <csignal>
-#include <functional>
 #include <string>
 #include <thread>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <weir/stopper/signal_shutdown.hpp>
 
+#include "stopper/child.hpp"
 #include "stopper/simulation.hpp"
 
 namespace weir {
@@ -16,78 +12,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// A child process whose standard error we read, and which says "NAME" on it when it got there.
-class child {
- public:
-  explicit child(const std::function<int()>& body) {
-    std::array<int, 2> ends{};
-    EXPECT_EQ(::pipe(ends.data()), 0);
-    std::fflush(stdout);  // or the child's exit would write it once more
-    id_ = ::fork();
-    if (id_ == 0) {
-      ::dup2(ends[1], STDERR_FILENO);
-      ::close(ends[0]);
-      ::_exit(body());
-    }
-    ::close(ends[1]);
-    from_ = ends[0];
-  }
-  child(const child&) = delete;
-  child& operator=(const child&) = delete;
-  ~child() { ::close(from_); }
-
-  /// Reads until `text` has come, or the end.
-  bool says(const std::string& text) {
-    std::array<char, 512> some{};
-    while (heard_.find(text) == std::string::npos) {
-      const auto count = ::read(from_, some.data(), some.size());
-      if (count <= 0) return false;
-      heard_.append(some.data(), static_cast<std::size_t>(count));
-    }
-    return true;
-  }
-
-  void send(int signal) const { EXPECT_EQ(::kill(id_, signal), 0); }
-
-  int exit_code() {
-    (void)says("this is never said, so everything is read");
-    int status = 0;
-    EXPECT_EQ(::waitpid(id_, &status, 0), id_);
-    EXPECT_TRUE(WIFEXITED(status)) << heard_;
-    return WEXITSTATUS(status);
-  }
-
-  [[nodiscard]] const std::string& heard() const noexcept { return heard_; }
-
- private:
-  pid_t id_ = -1;
-  int from_ = -1;
-  std::string heard_;
-};
-
-void say(const char* text) {
-  std::fputs(text, stderr);
-}
-
-/// No thread takes the signals but the one of signal_shutdown. (Under the thread sanitizer a thread
-/// that sleeps on a futex would take one and not notice: it delays handlers until the next call of
-/// the C library.)
-class blocked_signals {
- public:
-  blocked_signals() {
-    sigset_t both;
-    sigemptyset(&both);
-    sigaddset(&both, SIGTERM);
-    sigaddset(&both, SIGINT);
-    EXPECT_EQ(::pthread_sigmask(SIG_BLOCK, &both, &before_), 0);
-  }
-  blocked_signals(const blocked_signals&) = delete;
-  blocked_signals& operator=(const blocked_signals&) = delete;
-  ~blocked_signals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_{};
-};
+using test::blocked_signals;
+using test::child;
+using test::say;
 
 /// A service whose one task ends at the level of its context that the test wants; `none`: never.
 int serve(context_level ends_at, signal_options budgets) {
@@ -132,7 +59,7 @@ TEST(signals, the_second_one_skips_to_cancel_and_the_report_says_forced) {
   child c{[] { return serve(context_level::cancelled, {.drain = 1h, .cancel = 1h}); }};
   ASSERT_TRUE(c.says("ready"));
   c.send(SIGTERM);
-  ASSERT_TRUE(c.says("is draining: 1 left, the oldest 'child.task' for"));
+  ASSERT_TRUE(c.says("draining: 1 left, oldest 'child.task' "));
   c.send(SIGTERM);
   EXPECT_EQ(c.exit_code(), 3) << c.heard();
 }

@@ -600,14 +600,39 @@ TEST(heartbeat, says_phase_how_many_are_left_the_oldest_and_the_budget) {
   sim.pass(3s);
   (void)sim.stop(s, {.drain = 3s, .cancel = 2s, .close = 1s});
   ASSERT_EQ(heard.lines.size(), 2U);
-  EXPECT_EQ(heard.lines[0],
-            "stopper 'ledger' is draining: 1 left, the oldest 'settle.loop' for 5s, "
-            "budget left 1s");
-  EXPECT_EQ(heard.lines[1],
-            "stopper 'ledger' is cancelling: 1 left, the oldest 'settle.loop' for 7s, "
-            "budget left 1s");
+  EXPECT_EQ(heard.lines[0], "'ledger' draining: 1 left, oldest 'settle.loop' 5s, budget 1s");
+  EXPECT_EQ(heard.lines[1], "'ledger' cancelling: 1 left, oldest 'settle.loop' 7s, budget 1s");
   gate.set();
   sim.settle();
+}
+
+TEST(heartbeat, is_a_line_of_eighty_columns_whatever_the_names) {
+  struct sink final : log_sink {
+    std::vector<std::string> lines;
+    void write(log_level, std::string_view line) noexcept override { lines.emplace_back(line); }
+  };
+  const std::string before = "weir info: ";
+  for (const std::string& name : {std::string(60, 'n'), std::string{"short"}}) {
+    simulation sim;
+    sink heard;
+    auto options = sim.options(name.c_str());
+    options.heartbeat = 1s;
+    options.heartbeat_sink = &heard;
+    stopper s{sim.rt, options};
+    event gate;
+    std::string called = "task.\xc3\x9f";
+    while (called.size() < 90) called += "\xc3\x9f";
+    s.spawn(called.c_str(), [&]() -> task<void> { (void)co_await gate.wait({}); }).value().detach();
+    sim.pass(23h);
+    (void)sim.stop(s, {.drain = 2h, .cancel = 2s, .close = 3s});
+    ASSERT_GT(heard.lines.size(), 7'200U);
+    for (const std::string& line : heard.lines) ASSERT_LE((before + line).size(), 80U) << line;
+    EXPECT_NE(heard.lines[0].find("left, oldest 'task."), std::string::npos) << heard.lines[0];
+    EXPECT_NE(heard.lines[0].find("\xc3\x9f..' 23h 0m, budget 1h 59m"), std::string::npos)
+        << heard.lines[0];
+    gate.set();
+    sim.settle();
+  }
 }
 
 TEST(heartbeat, with_a_sink_slower_than_its_period_does_not_hold_up_the_stop) {

@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <memory>
+#include <string_view>
 #include <type_traits>
 
+#include <weir/stopper/service_manager.hpp>
 #include <weir/stopper/stopper.hpp>
 
 namespace weir {
@@ -13,6 +15,15 @@ struct signal_options {
   duration drain = std::chrono::seconds{10};
   duration cancel = std::chrono::seconds{5};
   duration close = std::chrono::seconds{5};
+
+  /// SIGUSR1 writes a snapshot of the whole runtime, as text, to `dump_sink`.
+  bool dump_on_usr1 = false;
+  /// Gets the dump, a line at a time. Null: standard error.
+  log_sink* dump_sink = nullptr;
+
+  /// Tells the service manager, if the environment names one: STOPPING, STATUS, and that it needs
+  /// more time while it has budget. See service_manager, and `ready`.
+  bool tell_manager = true;
 };
 static_assert(std::is_trivially_destructible_v<signal_options>);
 
@@ -26,7 +37,8 @@ static_assert(std::is_trivially_destructible_v<signal_options>);
 /// Opt-in: nothing is installed by linking. The handlers only count and write to an eventfd. A
 /// thread named weir-signals, the only one it starts, waits for that and drives the stop: budgets,
 /// heartbeat, abandoning and the third signal need no worker. It drives a stop that somebody else
-/// began, too.
+/// began, too. What can hold it up is user code that it calls: on_quiesce functions, cancellation
+/// callbacks, log sinks; none of them may block.
 ///
 /// Requires: one at a time in a process (asserted); the stopper outlives it, on real time
 /// (asserted). Guarantees: the destructor brings the previous dispositions back and joins the
@@ -42,6 +54,9 @@ class signal_shutdown {
   signal_shutdown(const signal_shutdown&) = delete;
   signal_shutdown& operator=(const signal_shutdown&) = delete;
   ~signal_shutdown();
+
+  /// Tells the service manager that the service is up (READY=1). False: there is none.
+  bool ready(std::string_view status = {}) const;
 
  private:
   class watcher;
