@@ -42,11 +42,11 @@ struct quiesce_context::link {
 
 quiesce_context::quiesce_context(core::stopper_gate& gate, const context& parent,
                                  quiesce_action action)
-    : link_(std::make_unique<link>(gate, parent, action)) {}
-quiesce_context::quiesce_context() noexcept = default;
-quiesce_context::quiesce_context(quiesce_context&& other) noexcept = default;
-quiesce_context& quiesce_context::operator=(quiesce_context&& other) noexcept = default;
-quiesce_context::~quiesce_context() = default;
+    : link_(new link{gate, parent, action}) {}
+
+void quiesce_context::end(link* linked) noexcept {
+  delete linked;
+}
 
 const context& quiesce_context::get() const noexcept {
   return link_->child.get();

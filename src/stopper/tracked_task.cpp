@@ -7,7 +7,7 @@ namespace weir {
 namespace core {
 
 tracked_record::tracked_record(stopper_gate& gate, core::executor& where, const char* called_,
-                               std::source_location made, tracked_parts parts) noexcept
+                               std::source_location made, tracked_parts&& parts) noexcept
     : task_record(where),
       gate_(gate),
       live_(called_, made),
@@ -15,9 +15,14 @@ tracked_record::tracked_record(stopper_gate& gate, core::executor& where, const 
       link_(std::move(parts.link)) {
   name = called_;
   site = made;
-  ctx = std::move(parts.bound);
   live_.flow = this;
   live_.cancelled_early = parts.on_quiesce == quiesce_action::cancel;
+  borrows_ = parts.bound.state() == nullptr;
+  if (borrows_) {
+    borrow_context((live_.cancelled_early ? gate.leaving() : gate.finishing()).state());
+  } else {
+    ctx = std::move(parts.bound);
+  }
 }
 
 void tracked_record::begin_span(const span_plan& plan) {
@@ -25,12 +30,17 @@ void tracked_record::begin_span(const span_plan& plan) {
   if (trace == nullptr) return;
   const bool root = plan.relation == span_relation::root;
   const span_start begun{name, site, root ? span_context{} : plan.related, plan.relation};
-  ctx = ctx.with_value(current_span, trace->start(begun));
+  context traced = ctx.with_value(current_span, trace->start(begun));
+  if (borrows_) return_context();
+  borrows_ = false;
+  ctx = std::move(traced);
 }
 
 void tracked_record::let_go(span_status status) noexcept {
   if (tracer* const trace = gate_.trace()) trace->end(span_of(ctx), status);
   forget_context();
+  if (borrows_) return_context();
+  borrows_ = false;
   ctx = context{};
   link_ = quiesce_context{};
   quota_.release();
@@ -99,10 +109,7 @@ result<tracked_parts> prepare(stopper_gate& gate, const context* ctx, const spaw
     parts.span.related = ctx != nullptr ? span_of(*ctx) : span_of(this_context());
   }
   const bool early = options.on_quiesce == quiesce_action::cancel;
-  if (ctx == nullptr) {
-    parts.bound = early ? gate.leaving() : gate.finishing();
-    return parts;
-  }
+  if (ctx == nullptr) return parts;
   if (auto alive = ctx->check(); !alive) return std::unexpected(std::move(alive).error());
   if (gate.covers(*ctx) && !early) {
     parts.bound = *ctx;

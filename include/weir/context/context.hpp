@@ -101,6 +101,7 @@ class context {
  private:
   friend class context_source;
   friend class context_scope;
+  friend class task_record;
 
   explicit context(core::context_state* adopted) noexcept : state_(adopted) {}
   [[nodiscard]] context with_erased(const void* key, std::shared_ptr<const void> value) const;

@@ -97,6 +97,11 @@ class task_record {
   /// frames and the record itself.
   virtual void finished() noexcept = 0;
 
+  /// Sets `ctx` without counting: `state` outlives the record, or return_context comes before its
+  /// end.
+  void borrow_context(core::context_state* state) noexcept { ctx.state_ = state; }
+  void return_context() noexcept { ctx.state_ = nullptr; }
+
   /// Ends the registration with a context. `finished` calls it before it signals anybody.
   void forget_context() noexcept { core::context_state::unobserve(registration_); }
 

@@ -79,8 +79,7 @@ class blocking_record final : public blocking_call, public outcome<std::invoke_r
     }
     if (wanted) call();
     fn_.reset();  // captures may refer to what the waiter is about to destroy
-    base::finish();
-    base::drop();
+    base::end();
   }
 
   void call() noexcept {

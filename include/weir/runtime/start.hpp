@@ -97,8 +97,7 @@ class started_task final : public task_record, public outcome<typename task_of<F
       tail_.unhandled(*this, base::exception());
     }
     tail_.ended(*this);
-    base::finish();
-    base::drop();
+    base::end();
   }
 
   void collect() noexcept {

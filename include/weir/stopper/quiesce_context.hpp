@@ -1,7 +1,7 @@
 #pragma once
 
-#include <memory>
 #include <source_location>
+#include <utility>
 
 #include <weir/context/context.hpp>
 #include <weir/stopper/gate.hpp>
@@ -19,13 +19,19 @@ namespace weir {
 class quiesce_context {
  public:
   /// None.
-  quiesce_context() noexcept;
+  quiesce_context() noexcept = default;
   /// `finish`: drains and is cancelled as the stopper's tasks are. `cancel`: cancelled as soon as
   /// the stop begins.
   quiesce_context(core::stopper_gate& gate, const context& parent, quiesce_action action);
-  quiesce_context(quiesce_context&& other) noexcept;
-  quiesce_context& operator=(quiesce_context&& other) noexcept;
-  ~quiesce_context();
+  quiesce_context(quiesce_context&& other) noexcept : link_(std::exchange(other.link_, nullptr)) {}
+  quiesce_context& operator=(quiesce_context&& other) noexcept {
+    if (this != &other) {
+      drop();
+      link_ = std::exchange(other.link_, nullptr);
+    }
+    return *this;
+  }
+  ~quiesce_context() { drop(); }
 
   /// Requires: not empty.
   [[nodiscard]] const context& get() const noexcept;
@@ -35,7 +41,14 @@ class quiesce_context {
 
  private:
   struct link;
-  std::unique_ptr<link> link_;
+
+  // Every task has one, nearly all of them empty.
+  void drop() noexcept {
+    if (link_ != nullptr) end(std::exchange(link_, nullptr));
+  }
+  static void end(link* linked) noexcept;
+
+  link* link_ = nullptr;
 };
 
 }  // namespace weir

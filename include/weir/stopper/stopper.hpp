@@ -235,6 +235,9 @@ class stopper {
     static_assert(task_source<std::decay_t<F>>,
                   "spawn takes a callable that returns a weir::task<T>; a plain function goes to "
                   "spawn_blocking(name, fn), which runs it on a thread that may block");
+    if (ctx == nullptr && options.quota == nullptr && gate_->trace() == nullptr) {
+      return core::start_plain(*gate_, gate_->where(), options, site, std::forward<F>(fn));
+    }
     return core::start_tracked(*gate_, gate_->where(), options.name, site,
                                core::prepare(*gate_, ctx, options), std::forward<F>(fn));
   }

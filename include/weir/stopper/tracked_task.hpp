@@ -42,7 +42,7 @@ struct span_plan {
 
 /// What a spawned task brings besides its callable.
 struct tracked_parts {
-  context bound;
+  context bound;  // empty: the stopper's own
   units quota;
   quiesce_context link;  // empty if `bound` descends from the stopper's own
   quiesce_action on_quiesce = quiesce_action::finish;
@@ -64,8 +64,10 @@ class tracked_record : public task_record {
 
  protected:
   tracked_record(stopper_gate& gate, core::executor& where, const char* called_,
-                 std::source_location made, tracked_parts parts) noexcept;
-  ~tracked_record() = default;
+                 std::source_location made, tracked_parts&& parts) noexcept;
+  ~tracked_record() {
+    if (borrows_) return_context();
+  }
 
   /// After frame and callable are gone: the span, the context, the link and the quota, in this
   /// order.
@@ -83,6 +85,7 @@ class tracked_record : public task_record {
   live_task live_;
   units quota_;
   quiesce_context link_;
+  bool borrows_ = false;  // the stopper's own context, which outlives what is counted
   gate_reference kept_;
 };
 
@@ -107,7 +110,7 @@ class tracked_task final : public tracked_record, public outcome<spawned_value<F
  public:
   template <class G>
   tracked_task(stopper_gate& gate, core::executor& where, const char* called_,
-               std::source_location made, tracked_parts parts, G&& fn)
+               std::source_location made, tracked_parts&& parts, G&& fn)
       : tracked_record(gate, where, called_, made, std::move(parts)),
         base([](completion& self) noexcept { delete static_cast<tracked_task*>(&self); }),
         fn_(std::in_place, std::forward<G>(fn)) {}
@@ -150,8 +153,7 @@ class tracked_task final : public tracked_record, public outcome<spawned_value<F
     if (base::exception()) settle_exception();
     let_go(base::exception() ? span_status::failed : span_status::ok);
     leave();
-    base::finish();
-    base::drop();
+    base::end();
   }
 
   template <class Make>
