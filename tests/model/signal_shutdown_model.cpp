@@ -35,10 +35,12 @@ WEIR_MODEL(a_signal_stops_and_the_last_task_ends_the_stop, .timeouts = 0, .pct =
   stopper s{on.rt, on.options()};
   std::optional<signal_shutdown> watch{std::in_place, s};
   auto one = s.try_enter("one");
+  const auto begun = model::execution::current.now();
   model::threads(
       [&] {
         model::raise_signal(SIGTERM);
         model::check(wait(s.stopped()).has_value(), "it stopped");
+        model::check(model::execution::current.now() < begun + 1s, "not by its budgets");
         watch.reset();
       },
       [&] {
