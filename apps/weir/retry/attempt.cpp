@@ -91,11 +91,11 @@ bool attempt::reads_on(time_point now) const noexcept {
 }
 
 bool attempt::done(time_point now) const noexcept {
-  if (!child_->status()) return false;
+  if (!child_.status()) return false;
   const bool timed_out = phase_ != phase::running;
   // After SIGKILL there is nothing more to be done about those who are left.
   const bool given_up = phase_ == phase::killing && now >= next_step_;
-  if (timed_out && child_->alive() && !given_up) return false;
+  if (timed_out && child_.alive() && !given_up) return false;
   if (reads_on(now)) return false;
   const bool passed_on = output_.passed_on_all() && errors_.passed_on_all();
   return passed_on || outcome_.interrupted || now >= (timed_out ? read_until_ : time_up_);
@@ -103,7 +103,8 @@ bool attempt::done(time_point now) const noexcept {
 
 bool attempt::release_held(time_point now) noexcept {
   if (!output_.holds()) return false;
-  const bool succeeded = phase_ == phase::running && child_->status()->code == exit_code::success;
+  const auto& ended = child_.status();
+  const bool succeeded = phase_ == phase::running && ended && ended->code == exit_code::success;
   output_.release(succeeded ? STDOUT_FILENO : STDERR_FILENO);
   read_until_ = saturating_add(now, linger);
   return true;
@@ -113,18 +114,18 @@ void attempt::look_at_time(time_point now) noexcept {
   if (now < next_step_) return;
   switch (phase_) {
     case phase::running:
-      if (child_->status()) return;
+      if (child_.status()) return;
       outcome_.end = which_time_;
       phase_ = phase::terminating;
       next_step_ = saturating_add(now, around_.asked.kill_after);
-      child_->signal(SIGTERM);
-      child_->signal(SIGCONT);  // a stopped process gets SIGTERM only when it goes on
+      child_.signal(SIGTERM);
+      child_.signal(SIGCONT);  // a stopped process gets SIGTERM only when it goes on
       return;
     case phase::terminating:
       phase_ = phase::killing;
       next_step_ = saturating_add(now, linger);
       outcome_.killed = true;
-      child_->signal(SIGKILL);
+      child_.signal(SIGKILL);
       return;
     case phase::killing:
       next_step_ = time_point::max();
@@ -176,19 +177,20 @@ void attempt::handle_signals() {
       child_news();
       continue;
     }
-    if (is_forwarded(*signal) || *signal == SIGTSTP || *signal == SIGCONT) child_->signal(*signal);
-    if (ends_the_loop(*signal) && !outcome_.interrupted) outcome_.interrupted = *signal;
+    if (is_forwarded(*signal) || *signal == SIGTSTP || *signal == SIGCONT) child_.signal(*signal);
+    if (ends_the_loop(*signal) && !outcome_.interrupted) outcome_.interrupted = signal;
   }
 }
 
 void attempt::child_news() {
-  if (const auto signal = child_->reap()) stopped(*signal);
-  if (!child_->status() || read_until_ != time_point::max()) return;
+  if (const auto signal = child_.reap()) stopped(*signal);
+  const auto& ended = child_.status();
+  if (!ended || read_until_ != time_point::max()) return;
   read_until_ = saturating_add(steady_clock().now(), linger);
   // With the terminal in its hands, the command was the one to whom Ctrl-C was typed.
-  const auto killed_by = child_->status()->signal;
-  if (around_.tty.lent() && (killed_by == SIGINT || killed_by == SIGQUIT)) {
-    outcome_.interrupted = outcome_.interrupted.value_or(*killed_by);
+  const bool by_typing = ended->signal == SIGINT || ended->signal == SIGQUIT;
+  if (around_.tty.lent() && by_typing && !outcome_.interrupted) {
+    outcome_.interrupted = ended->signal;
   }
   around_.tty.take_back();
 }
@@ -202,14 +204,15 @@ void attempt::stopped(int signal) {
   if (!wants_tty || !tty.is_ours()) {
     raise(SIGSTOP);  // until the shell brings the job back
   }
-  if ((had_tty || wants_tty) && tty.is_ours()) tty.lend(child_->id());
-  child_->signal(SIGCONT);
+  if ((had_tty || wants_tty) && tty.is_ours()) tty.lend(child_.id());
+  child_.signal(SIGCONT);
 }
 
 void attempt::conclude() {
-  if (outcome_.end == attempt_end::by_itself) {
-    outcome_.code = child_->status()->code;
-    outcome_.signal = child_->status()->signal;
+  const auto& ended = child_.status();
+  if (outcome_.end == attempt_end::by_itself && ended) {
+    outcome_.code = ended->code;
+    outcome_.signal = ended->signal;
   } else {
     outcome_.code = exit_code::timed_out;
   }

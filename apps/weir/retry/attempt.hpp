@@ -85,7 +85,7 @@ class attempt {
   phase phase_ = phase::running;
   time_point next_step_;                       // when time makes the phase move on
   time_point read_until_ = time_point::max();  // set when the command has ended
-  std::optional<child_group> child_;
+  child_group child_;
   attempt_outcome outcome_;
   output_relay output_;
   output_relay errors_;

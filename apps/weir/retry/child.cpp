@@ -1,7 +1,7 @@
 #include "child.hpp"
 
 #include <cerrno>
-#include <cstdlib>
+#include <string_view>
 #include <system_error>
 
 #include <sys/prctl.h>
@@ -15,14 +15,17 @@ namespace weir::retry_cli {
 
 namespace {
 
+constexpr std::string_view attempt_variable = "WEIR_RETRY_ATTEMPT=";
+
 // In the new process. Tells the errno through `failure`, which a successful exec closes.
-[[noreturn]] void become(const start_options& how, char* const* words, int failure) {
+[[noreturn]] void become(const start_options& how, char* const* words, char* const* environment,
+                         int failure) {
   setpgid(0, 0);
   if (how.input >= 0) dup2(how.input, STDIN_FILENO);
   if (how.output >= 0) dup2(how.output, STDOUT_FILENO);
   if (how.errors >= 0) dup2(how.errors, STDERR_FILENO);
-  sigprocmask(SIG_SETMASK, &how.signal_mask, nullptr);
-  execvp(words[0], words);
+  pthread_sigmask(SIG_SETMASK, &how.signal_mask, nullptr);
+  execvpe(words[0], words, environment);
   const int why = errno;
   const ssize_t told = write(failure, &why, sizeof why);
   _exit(told < 0 ? exit_code::usage : exit_code::not_found);
@@ -35,12 +38,18 @@ std::expected<child_group, int> child_group::start(const start_options& how) {
   words.reserve(how.command.size() + 1);
   for (const std::string& word : how.command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
-  setenv("WEIR_RETRY_ATTEMPT", std::to_string(how.attempt).c_str(), 1);
+  std::string attempt{attempt_variable};
+  attempt += std::to_string(how.attempt);
+  std::vector<char*> environment{attempt.data()};
+  for (char** one = environ; *one != nullptr; ++one) {
+    if (!std::string_view{*one}.starts_with(attempt_variable)) environment.push_back(*one);
+  }
+  environment.push_back(nullptr);
 
   pipe_ends failure = make_pipe();
   const pid_t pid = fork();
   if (pid < 0) throw std::system_error(errno, std::generic_category(), "cannot start a process");
-  if (pid == 0) become(how, words.data(), failure.write.get());
+  if (pid == 0) become(how, words.data(), environment.data(), failure.write.get());
   setpgid(pid, pid);  // on both sides: whoever comes first
   failure.write.reset();
 

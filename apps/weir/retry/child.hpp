@@ -34,6 +34,9 @@ struct exit_status {
 /// cannot belong to somebody else.
 class child_group {
  public:
+  /// Nobody: to be assigned to before anything is asked of it.
+  child_group() noexcept = default;
+
   /// The errno of what failed: ENOENT, if there is no such command.
   static std::expected<child_group, int> start(const start_options& how);
 
@@ -53,7 +56,7 @@ class child_group {
  private:
   explicit child_group(pid_t leader) noexcept : leader_(leader) {}
 
-  pid_t leader_;
+  pid_t leader_ = -1;
   std::optional<exit_status> status_;
 };
 

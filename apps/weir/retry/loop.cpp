@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
+#include <system_error>
 
 #include <poll.h>
 #include <sys/stat.h>
@@ -39,12 +39,13 @@ std::string words_for(const attempt_outcome& done, const options& asked) {
       return done.signal ? "killed by " + name_of_signal(*done.signal)
                          : "exit code " + std::to_string(done.code);
     case attempt_end::attempt_timeout:
-      return "timed out after " + to_text(*asked.attempt_timeout) + (done.killed ? ", killed" : "");
+      return "timed out after " + to_text(asked.attempt_timeout.value_or(done.took)) +
+             (done.killed ? ", killed" : "");
     case attempt_end::total_time:
       return std::string{"stopped by --max-duration"} + (done.killed ? ", killed" : "");
     case attempt_end::not_started:
       return "cannot run '" + shortened(asked.command.front(), longest_name) +
-             "': " + std::strerror(done.start_errno);
+             "': " + std::generic_category().message(done.start_errno);
   }
   return {};
 }

@@ -21,7 +21,8 @@ result<pattern> pattern::compile(const std::string& text) {
 
 bool pattern::matches(std::string_view line) const noexcept {
   regmatch_t range{0, static_cast<regoff_t>(line.size())};
-  return regexec(compiled_.get(), line.data(), 1, &range, REG_STARTEND) == 0;
+  const char* const begin = line.data();  // REG_STARTEND: without a NUL at its end
+  return regexec(compiled_.get(), begin, 1, &range, REG_STARTEND) == 0;
 }
 
 }  // namespace weir::retry_cli

@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cmath>
-#include <cstring>
+#include <system_error>
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
@@ -47,8 +47,8 @@ const char* name_of(attempt_end end) noexcept {
 }
 
 std::unexpected<error> failure_of(const std::string& file, int why) {
-  return std::unexpected(
-      error{errc::io, "cannot write the report '" + file + "': " + std::strerror(why)});
+  return std::unexpected(error{
+      errc::io, "cannot write the report '" + file + "': " + std::generic_category().message(why)});
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ signal_source::signal_source() {
   for (const int signal : own) sigaddset(&watched, signal);
   sigset_t blocked = watched;
   for (const int signal : silenced) sigaddset(&blocked, signal);
-  sigprocmask(SIG_BLOCK, &blocked, &before_);
+  pthread_sigmask(SIG_BLOCK, &blocked, &before_);
   fd_ = unique_fd{signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC)};
   if (!fd_) throw std::system_error(errno, std::generic_category(), "cannot watch for signals");
   // Where it was ignored, nobody would be told how a command ended.
