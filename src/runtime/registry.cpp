@@ -65,6 +65,13 @@ std::vector<snapshot_entry> registry::look(snapshot_detail detail) {
   return seen;
 }
 
+void registry::find_running(const core::work& item, held_worker& into) {
+  bool found = false;
+  visit_all([&](const registry_entry& entry) {
+    if (!found) found = entry.find_running(item, into);
+  });
+}
+
 bool registry::empty() noexcept {
   core::lock_guard guard{mutex_};
   return entries_.empty();

@@ -20,7 +20,9 @@ runtime_core::runtime_core(const runtime_options& options)
       idle(
           options.workers,
           [](void* self) noexcept { static_cast<runtime_core*>(self)->reactor.kick(); }, this),
+      held(options.held_after),
       blocking(name, options.max_blocking_threads, options.blocking_idle, log) {
+  weir_debug_runtimes.add(debug);
   const sharing who = options.workers == 1 ? sharing::alone : sharing::shared;
   workers.reserve(options.workers);
   for (std::uint32_t i = 0; i < options.workers; ++i) {
@@ -137,8 +139,14 @@ registry& runtime::live() noexcept {
 }
 
 snapshot runtime::snapshot(snapshot_detail detail) {
-  return {
-      .runtime = core_->name, .detail = detail, .entries = core_->live.look(detail), .held = {}};
+  return {.runtime = core_->name,
+          .detail = detail,
+          .entries = core_->live.look(detail),
+          .held = core_->held.held(*core_, core::monotonic_now())};
+}
+
+void runtime::look_at_workers() {
+  core_->held.look(*core_, core::monotonic_now());
 }
 
 unsigned runtime::workers() const noexcept {

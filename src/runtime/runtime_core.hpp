@@ -12,6 +12,8 @@
 #include <weir/runtime/runtime.hpp>
 
 #include "runtime/blocking_threads.hpp"
+#include "runtime/debug_root.hpp"
+#include "runtime/held_watch.hpp"
 #include "runtime/idle_set.hpp"
 #include "runtime/reactor.hpp"
 #include "runtime/work_queue.hpp"
@@ -22,6 +24,7 @@ namespace weir::core {
 /// What the workers of one runtime share.
 struct runtime_core {
   explicit runtime_core(const runtime_options& options);
+  ~runtime_core() { weir_debug_runtimes.remove(debug); }
 
   /// The worker that this thread is, if it is one of this runtime.
   [[nodiscard]] worker* here() noexcept {
@@ -45,6 +48,8 @@ struct runtime_core {
   idle_set idle;
   core::reactor reactor;
   registry live;
+  held_watch held;
+  const debug_runtime debug{name.c_str(), live.entries_for_debugger()};
   atomic<bool> stopping{false};
   atomic<bool> deep{false};           // the poller sleeps without a limit: see worker::poll
   atomic<std::uint32_t> visitors{0};  // other threads inside a wake-up; the runtime outlives them

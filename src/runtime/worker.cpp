@@ -29,7 +29,8 @@ int worker::start(std::string_view name) noexcept {
 
 void worker::schedule(work& item) noexcept {
   // A task that schedules itself while it runs yields: to the end of the queue.
-  if (running_ == nullptr || running_ == &item) {
+  const work* const running = running_.load(std::memory_order_relaxed);
+  if (running == nullptr || running == &item) {
     push(item);
     return;
   }
@@ -92,9 +93,9 @@ work* worker::take_injected(std::size_t most) noexcept {
 }
 
 void worker::run(work& item) noexcept {
-  running_ = &item;
+  running_.store(&item, std::memory_order_relaxed);
   item.run();
-  running_ = nullptr;
+  running_.store(nullptr, std::memory_order_relaxed);
   worker_counters::add(counters_.executed, 1);
   if (sharing_ == sharing::shared) share_if_worth();
 }

@@ -54,6 +54,10 @@ class worker {
   [[nodiscard]] runtime_core& core() const noexcept { return core_; }
   [[nodiscard]] worker_timers& timers() noexcept { return timers_; }
   [[nodiscard]] const worker_counters& counters() const noexcept { return counters_; }
+  /// What it runs now, if anything: an address to compare, for it may be gone.
+  [[nodiscard]] const work* running() const noexcept {
+    return running_.load(std::memory_order_relaxed);
+  }
 
  private:
   static constexpr std::size_t steal_most = 32;
@@ -90,7 +94,8 @@ class worker {
   runtime_core& core_;
   const std::uint32_t index_;
   const sharing sharing_;
-  work* running_ = nullptr;
+  // relaxed: read by others only to find out what this is stuck in; orders nothing.
+  atomic<work*> running_{nullptr};
   atomic<work*> slot_{nullptr};
   std::uint32_t slot_runs_ = 0;    // wins of the slot in a row
   std::uint32_t look_period_ = 1;  // runs from one look_around to the next

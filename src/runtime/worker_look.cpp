@@ -48,6 +48,7 @@ work* worker::steal_from(worker& victim) noexcept {
 }
 
 work* worker::watch_others(bool idle) noexcept {
+  core_.held.look(core_, monotonic_now());
   for (std::uint32_t i = 0; i < seen_.size(); ++i) {
     if (i == index_) continue;
     worker& other = *core_.workers[i];

@@ -45,6 +45,7 @@ void stopper_core::beat(time_point now) noexcept {
   const std::string line = beat_line(now);
   log_sink& sink = options_.heartbeat_sink != nullptr ? *options_.heartbeat_sink : stderr_log();
   sink.write(log_level::info, line);
+  runtime_.look_at_workers();  // it may be that every worker is held
   lock_guard guard{mutex_};
   // From now: a sink that is slower than the period must not make the next one due at once.
   next_beat_ = saturating_add(time().now(), options_.heartbeat);

@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <iterator>
-#include <span>
 
+#include <weir/context/task_record.hpp>
 #include <weir/core/assert.hpp>
 #include <weir/core/sync/thread.hpp>
 #include <weir/stopper/live_tasks.hpp>
+
+#include "runtime/debug_root.hpp"
 
 namespace weir::core {
 namespace {
@@ -127,53 +129,79 @@ class live_tasks::walk {
   walk(const walk&) = delete;
   walk& operator=(const walk&) = delete;
 
-  /// Copies the next ones. None: that was all.
-  /// Whoever takes them moves the notes out: none is freed under the lock.
-  std::span<live_task_info> next() noexcept {
-    std::size_t count = 0;
-    std::size_t seen = 0;
-    while (count == 0 && seen != past_end) seen = step(count);
-    return {some_.data(), count};
-  }
-
- private:
-  static constexpr std::size_t past_end = slice + 1;
-
-  std::size_t step(std::size_t& count) noexcept {
+  /// Shows the next ones to `visit`, under the lock, until it says false. False: that was all.
+  template <class Visit>
+  bool step(Visit visit) noexcept {
     lock_guard guard{shard_.lock};
     live_task* last = &here_;
-    std::size_t seen = 0;
-    for (; seen < slice; ++seen) {
+    bool more = true;
+    for (std::size_t seen = 0; more && seen < slice; ++seen) {
       live_task* one = shard_.tasks.next(*last);
-      if (one == &end_) {
-        seen = past_end;
-        break;
-      }
+      more = one != &end_;
+      if (!more) break;
       last = one;
-      if (one->name == nullptr) continue;  // of another walk
-      some_[count++] = glance(*one);
+      if (one->name != nullptr) more = visit(*one);  // else it is of another walk
     }
     if (last != &here_) {
       intrusive_list<live_task>::unlink(here_);
       shard_.tasks.insert_after(*last, here_);
     }
-    return seen;
+    return more;
   }
 
+ private:
   const shard& shard_;
   live_task here_{nullptr, {}};
   live_task end_{nullptr, {}};
-  std::array<live_task_info, slice> some_;
 };
 
 void live_tasks::copy(std::vector<live_task_info>& into) const {
   into.reserve(into.size() + count());
+  std::array<live_task_info, slice> some;
   for (const shard& each : shards_) {
     walk way{each};
-    for (auto some = way.next(); !some.empty(); some = way.next()) {
-      std::move(some.begin(), some.end(), std::back_inserter(into));
+    for (bool more = true; more;) {
+      std::size_t count = 0;
+      more = way.step([&](const live_task& one) {
+        some[count++] = glance(one);
+        return true;
+      });
+      // Moved, so that no note is freed under the lock when the next ones come.
+      std::move(some.begin(), some.begin() + static_cast<std::ptrdiff_t>(count),
+                std::back_inserter(into));
     }
   }
+}
+
+std::optional<live_task_info> live_tasks::find_running(const work& item) const {
+  std::optional<live_task_info> found;
+  const auto look = [&](const live_task& one) {
+    // What is listed lives, and so does the flow that it is part of.
+    const auto* flow = static_cast<const task_record*>(one.flow);
+    if (flow == nullptr || !flow->runs_as(item)) return true;
+    found = glance(one);
+    return false;
+  };
+  for (const shard& each : shards_) {
+    walk way{each};
+    while (way.step(look)) {
+    }
+    if (found) break;
+  }
+  return found;
+}
+
+debug_tasks live_tasks::shape_for_debugger() noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
+  const shard empty;
+  const live_task task{"", {}};
+  const list_hook* const link = &task;
+  return {.shard_count = shard_count,
+          .shard_size = sizeof(shard),
+          .shard_list = offset_within(&empty, &empty.tasks),
+          .name = offset_within(link, &task.name),
+          .site = offset_within(link, &task.site),
+          .since = offset_within(link, &task.since),
+          .note = offset_within(link, &task.note)};
 }
 
 bool live_tasks::has(const void* flow, std::uintptr_t thread) const noexcept {
@@ -188,3 +216,7 @@ bool live_tasks::has(const void* flow, std::uintptr_t thread) const noexcept {
 }
 
 }  // namespace weir::core
+
+extern "C" {
+const weir::core::debug_tasks weir_debug_tasks = weir::core::live_tasks::shape_for_debugger();
+}

@@ -68,6 +68,14 @@ void stopper_core::look(snapshot_entry& into, snapshot_detail detail) const {
   for (const live_task_info& one : found) into.tasks.push_back(told(one, at, now));
 }
 
+bool stopper_core::find_running(const work& item, held_worker& into) const {
+  const std::optional<live_task_info> found = live_.find_running(item);
+  if (!found) return false;
+  into.task = found->name;
+  into.site = found->site;
+  return true;
+}
+
 void stopper_core::dump(log_sink& sink) const {
   const std::string text = runtime_.snapshot().to_string();
   for (std::string_view left = text; !left.empty();) {

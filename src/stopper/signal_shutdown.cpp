@@ -11,6 +11,7 @@
 
 #include <weir/core/assert.hpp>
 #include <weir/core/sync/thread.hpp>
+#include <weir/stopper/shutdown_plan.hpp>
 #include <weir/stopper/signal_shutdown.hpp>
 
 #include "stopper/stopper_core.hpp"
@@ -70,6 +71,7 @@ class signal_shutdown::watcher {
   watcher(core::stopper_core& core, const signal_options& options)
       : held_(core),
         core_(core),
+        plan_(options.plan),
         manager_(options.tell_manager ? std::make_unique<service_manager>() : nullptr),
         dump_sink_(options.dump_sink != nullptr ? *options.dump_sink : stderr_log()),
         taken_(options.dump_on_usr1 ? numbers.size() : numbers.size() - 1) {
@@ -186,6 +188,10 @@ class signal_shutdown::watcher {
   void obey(const char* name, int number) {
     switch (++signals_) {
       case 1: {
+        if (plan_ != nullptr) {
+          plan_->begin(name, number);
+          return;
+        }
         core::stop_request request{shutdown_origin::signal, name, {}};
         request.signal = number;
         request.budgets = budgets_;
@@ -193,6 +199,7 @@ class signal_shutdown::watcher {
         return;
       }
       case 2:
+        if (plan_ != nullptr) plan_->hurry();
         core_.hurry();
         return;
       default:
@@ -209,6 +216,7 @@ class signal_shutdown::watcher {
 
   const core::gate_reference held_;
   core::stopper_core& core_;
+  shutdown_plan* const plan_;
   const std::unique_ptr<service_manager> manager_;
   log_sink& dump_sink_;
   const std::size_t taken_;  // of `numbers`

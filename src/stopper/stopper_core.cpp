@@ -51,6 +51,7 @@ stopper_core::stopper_core(runtime& where, stopper_core* parent, const stopper_o
       options_(options),
       site_(site),
       ladder_(time()) {
+  debug_ = {name_.c_str(), live_.shards_for_debugger()};
   runtime_.live().add(*this);
   if (parent != nullptr) parent->adopt(*this);
 }

@@ -125,6 +125,7 @@ class stopper_core final : public stopper_gate, public registry_entry {
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::source_location site() const noexcept override { return site_; }
   void look(snapshot_entry& into, snapshot_detail detail) const override;
+  bool find_running(const work& item, held_worker& into) const override;
   /// What lives on the whole runtime, a line at a time.
   void dump(log_sink& sink) const;
 

@@ -15,7 +15,7 @@ tracked_record::tracked_record(stopper_gate& gate, core::executor& where, const 
       link_(std::move(parts.link)) {
   name = called_;
   site = made;
-  live_.flow = this;
+  live_.flow = static_cast<task_record*>(this);
   live_.cancelled_early = parts.on_quiesce == quiesce_action::cancel;
   borrows_ = parts.bound.state() == nullptr;
   if (borrows_) {

@@ -72,6 +72,9 @@ class task_record {
   /// Puts the record into its executor's queue, to go on with the coroutine of suspend_at.
   void schedule() noexcept { executor_->execute(work_); }
 
+  /// True if `item` is what its executor runs it by.
+  [[nodiscard]] bool runs_as(const core::work& item) const noexcept { return &item == &work_; }
+
   /// Resumes the chain on this thread until it suspends or ends. Called by the executor.
   void run() noexcept;
 

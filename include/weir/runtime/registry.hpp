@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include <weir/core/executor.hpp>
 #include <weir/core/list.hpp>
 #include <weir/core/sync/mutex.hpp>
 #include <weir/runtime/snapshot.hpp>
@@ -17,6 +18,8 @@ namespace weir {
 ///
 /// The virtual functions are called from the thread that makes a report, between `add` and the end
 /// of `remove`, without any lock of the registry: they may take the object's own.
+///
+/// `debug_` is for debuggers, which call nothing: see tools/gdb/weir.py.
 class registry_entry : public core::list_hook {
  public:
   [[nodiscard]] virtual std::string_view kind() const noexcept = 0;  ///< "stopper", "pool"
@@ -26,9 +29,17 @@ class registry_entry : public core::list_hook {
   [[nodiscard]] virtual std::source_location site() const noexcept { return {}; }
   /// Fills in what it knows; what everybody has is there already.
   virtual void look(snapshot_entry& into, snapshot_detail) const { into.text = describe(); }
+  /// Names the task that runs as `item`, if it is one of its own.
+  virtual bool find_running(const core::work&, held_worker&) const { return false; }
 
  protected:
   ~registry_entry() = default;
+
+  struct debug_entry {
+    const char* name = nullptr;
+    const void* shards = nullptr;  // of live_tasks
+  };
+  debug_entry debug_;
 
  private:
   friend class registry;
@@ -62,8 +73,13 @@ class registry {
   [[nodiscard]] std::vector<item> snapshot();
   /// The same with figures and tasks.
   [[nodiscard]] std::vector<snapshot_entry> look(snapshot_detail detail);
+  /// Names the task that runs as `item`, whoever knows it.
+  void find_running(const core::work& item, held_worker& into);
 
   [[nodiscard]] bool empty() noexcept;
+
+  /// Begins with a pointer to the first one.
+  [[nodiscard]] const void* entries_for_debugger() const noexcept { return &entries_; }
 
  private:
   registry_entry* visit_next(registry_entry* current) noexcept;

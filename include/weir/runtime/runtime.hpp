@@ -28,6 +28,10 @@ struct runtime_options {
   duration linger = std::chrono::microseconds{100};
   /// A blocking thread that had nothing to do for this long ends.
   duration blocking_idle = std::chrono::seconds{10};
+  /// A worker that one task holds for longer is reported to `log`, once, with the task's name and
+  /// site; in real time, whatever the clock. Found by a worker that is free, within an eighth more;
+  /// while all are held, by who drives a stop (see look_at_workers). Zero: never.
+  duration held_after = std::chrono::milliseconds{100};
   /// Null: the steady clock. A manual clock brings timers of its own, and `timers()` gives those.
   clock* time = nullptr;
   /// Null: silent.
@@ -94,6 +98,10 @@ class runtime final : public core::executor {
   /// All of them with their tasks, without stopping anybody. Not inside a description or a
   /// destructor of one. Blocks: on short locks.
   [[nodiscard]] weir::snapshot snapshot(snapshot_detail detail = snapshot_detail::sites);
+
+  /// Reports the workers that are held, if it is time: for threads of the program that watch over
+  /// it even when every worker is held.
+  void look_at_workers();
 
   [[nodiscard]] unsigned workers() const noexcept;
   [[nodiscard]] log_sink& log() const noexcept;

@@ -4,16 +4,20 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <source_location>
 #include <string>
 #include <vector>
 
 #include <weir/core/clock.hpp>
+#include <weir/core/executor.hpp>
 #include <weir/core/list.hpp>
 #include <weir/core/sync/atomic.hpp>
 #include <weir/core/sync/mutex.hpp>
 
 namespace weir::core {
+
+struct debug_tasks;
 
 /// Who counts as live: a task, an inline call, a permit. Embedded in it; the strings are not
 /// copied. Without a name it is the mark of a walk, which counts as nothing.
@@ -104,6 +108,13 @@ class live_tasks {
   /// Adds a copy of each that is live: of every one that is live throughout, and of some of those
   /// that come or go meanwhile. Every lock is free again after at most `slice` tasks.
   void copy(std::vector<live_task_info>& into) const;
+  /// The one whose flow an executor runs as `item`.
+  [[nodiscard]] std::optional<live_task_info> find_running(const work& item) const;
+
+  /// An array of as many as the debug_tasks say.
+  [[nodiscard]] const void* shards_for_debugger() const noexcept { return shards_.data(); }
+  /// How a debugger finds its way from there.
+  static debug_tasks shape_for_debugger() noexcept;
 
   /// True if something live runs in this flow (unless null) or on this thread.
   [[nodiscard]] bool has(const void* flow, std::uintptr_t thread) const noexcept;

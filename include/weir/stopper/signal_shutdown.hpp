@@ -10,7 +10,13 @@
 
 namespace weir {
 
+class shutdown_plan;
+
 struct signal_options {
+  /// What the first signal begins instead of a stop, with the plan's own budgets. The second one
+  /// skips its stages. Outlives the signal_shutdown.
+  shutdown_plan* plan = nullptr;
+
   /// The budgets of the stop that the first signal begins.
   duration drain = std::chrono::seconds{10};
   duration cancel = std::chrono::seconds{5};

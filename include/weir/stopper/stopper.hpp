@@ -228,6 +228,7 @@ class stopper {
 
  private:
   friend class signal_shutdown;
+  friend class shutdown_plan;
 
   template <class F>
   core::spawn_result<F> start(const context* ctx, spawn_options options, F&& fn,

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include <weir/core/sync/atomic.hpp>
+#include <weir/runtime/registry.hpp>
+
+namespace weir::core {
+
+/// What a debugger finds of one runtime.
+struct debug_runtime {
+  const char* name = nullptr;
+  const void* entries = nullptr;  // the list of its stoppers and pools: a pointer to the first
+};
+
+/// Problem: a core file of an optimised program has symbols, but neither types nor variables. From
+/// what should a debugger find the tasks?
+///
+/// The runtimes that live. A global, for a debugger has nothing else to begin with;
+/// tools/gdb/weir.py reads it, and nothing else does. All offsets are in bytes.
+struct debug_runtimes {
+  std::uint32_t version = 1;
+  std::uint32_t slots = 16;
+  std::array<atomic<const debug_runtime*>, 16> runtimes{};  // those beyond are not listed
+  std::uint64_t entry_view = 0;  // from an entry's link in its list to its debug_entry
+
+  void add(const debug_runtime& one) noexcept;
+  void remove(const debug_runtime& one) noexcept;
+};
+
+/// Where the lists of tasks have what: see live_tasks.cpp.
+struct debug_tasks {
+  std::uint32_t version = 1;
+  std::uint32_t shard_count = 0;
+  std::uint64_t shard_size = 0;
+  std::uint64_t shard_list = 0;  // within a shard: a pointer to the first task's link
+  // From a task's link, which begins with a pointer to the next:
+  std::uint64_t name = 0;
+  std::uint64_t site = 0;   // a pointer to: file, function, line, column
+  std::uint64_t since = 0;  // nanoseconds of the monotonic clock
+  std::uint64_t note = 0;   // a pointer to a std::string, or null
+};
+
+/// How far `inner` lies behind `outer`, within one object.
+inline std::uint64_t offset_within(const void* outer, const void* inner) noexcept {
+  return static_cast<std::uint64_t>(static_cast<const char*>(inner) -
+                                    static_cast<const char*>(outer));
+}
+
+}  // namespace weir::core
+
+extern "C" {
+extern weir::core::debug_runtimes weir_debug_runtimes;
+extern const weir::core::debug_tasks weir_debug_tasks;
+}

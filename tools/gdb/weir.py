@@ -1,0 +1,138 @@
+"""Shows weir's tasks in gdb, in a live process or a core file: `weir tasks`.
+
+    gdb -x tools/gdb/weir.py PROGRAM CORE
+    (gdb) weir tasks
+
+Reads the two tables weir_debug_runtimes and weir_debug_tasks (src/runtime/debug_root.hpp): symbols
+are enough, no debug information is needed. Calls nothing in the process.
+"""
+
+import collections
+import struct
+
+import gdb
+
+VERSION = 1
+POINTER = struct.calcsize("P")
+LONGEST_LIST = 10_000_000  # of a list that is broken in the core
+
+
+def read(address, form):
+    data = gdb.selected_inferior().read_memory(address, struct.calcsize(form))
+    return struct.unpack(form, bytes(data))
+
+
+def pointer(address):
+    return read(address, "P")[0]
+
+
+def text(address, most=400):
+    if not address:
+        return ""
+    found = b""
+    while len(found) < most:
+        byte = bytes(gdb.selected_inferior().read_memory(address + len(found), 1))
+        if byte == b"\0":
+            break
+        found += byte
+    return found.decode("utf-8", "replace")
+
+
+def std_string(address):
+    data, size = read(address, "PN")
+    return bytes(gdb.selected_inferior().read_memory(data, min(size, 400))).decode("utf-8", "replace")
+
+
+def table(symbol, form):
+    try:
+        address = int(gdb.parse_and_eval(f"(unsigned long)&{symbol}"))
+    except gdb.error as problem:
+        raise gdb.GdbError(f"no weir in this program: {problem}")
+    fields = read(address, form)
+    if fields[0] != VERSION:
+        raise gdb.GdbError(f"this script knows version {VERSION} of {symbol}, not {fields[0]}")
+    return address, fields
+
+
+def links(head):
+    """The addresses of the links of an intrusive list, whose head is one of them."""
+    link = pointer(head)
+    for _ in range(LONGEST_LIST):
+        if link in (0, head):
+            return
+        yield link
+        link = pointer(link)
+
+
+Task = collections.namedtuple("Task", "name file line since note")
+
+
+def tasks_of(shards, shape):
+    _, count, size, in_shard, name, site, since, note = shape
+    for index in range(count):
+        for link in links(shards + index * size + in_shard):
+            called = pointer(link + name)
+            if not called:
+                continue  # the mark of a snapshot
+            file, line = "", 0
+            where = pointer(link + site)
+            if where:
+                file_at, _, line = read(where, "PPI")
+                file = text(file_at)
+            busy = pointer(link + note)
+            yield Task(text(called), file, line, read(link + since, "q")[0],
+                       std_string(busy) if busy else "")
+
+
+def runtimes():
+    """Yields (runtime's name, [(stopper's name, [Task])])."""
+    address, (_, slots) = table("weir_debug_runtimes", "II")
+    _, shape = table("weir_debug_tasks", "IIQQQQQQ")
+    first = address + 8
+    entry_view = read(first + slots * POINTER, "Q")[0]
+    for slot in range(slots):
+        runtime = pointer(first + slot * POINTER)
+        if not runtime:
+            continue
+        name, entries = read(runtime, "PP")
+        found = []
+        for link in links(entries):
+            entry_name, shards = read(link + entry_view, "PP")
+            if shards:
+                found.append((text(entry_name), sorted(tasks_of(shards, shape),
+                                                       key=lambda task: task.since)))
+        yield text(name), found
+
+
+class Weir(gdb.Command):
+    """Looks into programs that use weir."""
+
+    def __init__(self):
+        super().__init__("weir", gdb.COMMAND_STATUS, prefix=True)
+
+
+class Tasks(gdb.Command):
+    """Lists the live tasks of all stoppers: name, where it was spawned, age, note.
+
+Ages count back from the youngest task, for a core file does not know when it was made."""
+
+    def __init__(self):
+        super().__init__("weir tasks", gdb.COMMAND_STATUS)
+
+    def invoke(self, argument, from_tty):
+        everything = list(runtimes())
+        now = max((task.since for _, stoppers in everything for _, tasks in stoppers
+                   for task in tasks), default=0)
+        for runtime, stoppers in everything:
+            print(f"runtime '{runtime}'")
+            for stopper, tasks in stoppers:
+                print(f"  stopper '{stopper}': {len(tasks)} live")
+                for task in tasks:
+                    age = (now - task.since) / 1e9
+                    note = f": {task.note}" if task.note else ""
+                    print(f"    '{task.name}' ({task.file}:{task.line}) {age:.3f} s older than "
+                          f"the youngest{note}")
+
+
+Weir()
+Tasks()
