@@ -6,9 +6,10 @@
 namespace weir {
 namespace {
 
-/// splitmix64 (Steele, Lea, Flood 2014): any seed is a good seed, and the state is one word.
-std::uint64_t next_random(std::uint64_t& state) noexcept {
-  std::uint64_t z = (state += 0x9e3779b97f4a7c15U);
+/// The nth number of splitmix64 (Steele, Lea, Flood 2014): any seed is a good seed, and the state
+/// is a counter.
+std::uint64_t random_number(std::uint64_t seed, std::uint64_t n) noexcept {
+  std::uint64_t z = seed + n * 0x9e3779b97f4a7c15U;
   z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9U;
   z = (z ^ (z >> 27U)) * 0x94d049bb133111ebU;
   return z ^ (z >> 31U);
@@ -18,22 +19,21 @@ std::uint64_t next_random(std::uint64_t& state) noexcept {
 
 backoff::backoff(const retry_options& options, std::uint64_t seed) noexcept
     : initial_ns_(static_cast<double>(options.initial_backoff.count())),
-      max_ns_(static_cast<double>(options.max_backoff.count())),
       multiplier_(options.multiplier),
       randomization_(options.randomization),
       base_ns_(initial_ns_),
-      seed_(seed),
-      random_(seed),
       max_(options.max_backoff),
+      seed_(seed),
       jitter_(options.jitter) {}
 
 double backoff::uniform(double low, double high) noexcept {
-  const double unit = static_cast<double>(next_random(random_) >> 11U) * 0x1p-53;
+  const double unit = static_cast<double>(random_number(seed_, ++draws_) >> 11U) * 0x1p-53;
   return low + unit * (high - low);
 }
 
 duration backoff::next(std::optional<duration> hint) noexcept {
   const double b = base_ns_;
+  const auto max_ns = static_cast<double>(max_.count());
   double wait = b;
   switch (jitter_) {
     case jitter::none:
@@ -48,13 +48,13 @@ duration backoff::next(std::optional<duration> hint) noexcept {
       wait = uniform(b / 2, b);
       break;
     case jitter::decorrelated:
-      wait = std::min(uniform(initial_ns_, 3 * b), max_ns_);
+      wait = std::min(uniform(initial_ns_, 3 * b), max_ns);
       break;
   }
   // Doubles do not overflow, and the bound holds for them before they become integers again.
-  base_ns_ = jitter_ == jitter::decorrelated ? wait : std::min(b * multiplier_, max_ns_);
+  base_ns_ = jitter_ == jitter::decorrelated ? wait : std::min(b * multiplier_, max_ns);
   duration rounded = max_;
-  if (wait < max_ns_) {
+  if (wait < max_ns) {
     rounded =
         std::clamp(duration{static_cast<duration::rep>(std::ceil(wait))}, duration::zero(), max_);
   }
@@ -63,7 +63,7 @@ duration backoff::next(std::optional<duration> hint) noexcept {
 
 void backoff::reset() noexcept {
   base_ns_ = initial_ns_;
-  random_ = seed_;
+  draws_ = 0;
 }
 
 }  // namespace weir

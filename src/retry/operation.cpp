@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <memory>
+#include <new>
 
 #include <weir/core/sync/thread.hpp>
 #include <weir/retry/retry.hpp>
@@ -16,9 +18,9 @@ retry_operation::retry_operation(retry& owner) noexcept
     : core::timer_node([](core::timer_node& node, core::wake_list& wakes) noexcept {
         auto& self = static_cast<retry_operation&>(node);
         self.queued_ = false;
-        self.node_.grant(wakes);
+        self.grant(wakes);
       }),
-      core::context_callback(owner.options_.while_draining == while_draining::stop
+      core::context_callback(owner.settings_.while_draining == while_draining::stop
                                  ? context_level::draining
                                  : context_level::cancelled,
                              [](core::context_callback& self) noexcept {
@@ -46,7 +48,8 @@ time_point retry_operation::deadline() noexcept {
 
 void retry_operation::enqueue(core::waiter& who, std::uint32_t index,
                               core::wake_list& wakes) noexcept {
-  node_.set(who, index);
+  who_ = &who;
+  index_ = index;
   queued_ = true;
   if (timers_ != nullptr) timers_->arm(*this, wake_at_, wakes);
 }
@@ -75,7 +78,7 @@ void retry_operation::interrupt(bool* told) noexcept {
   if (told != nullptr) *told = true;
   if (!queued_) return;
   leave();
-  node_.grant(wakes);
+  grant(wakes);
 }
 
 void retry_operation::watch() noexcept {
@@ -89,7 +92,7 @@ void retry_operation::watch() noexcept {
     // stand in an executor which is about to go.
     wake_at_ = std::min(wake_at_, state->deadline());
   }
-  if (owner_.options_.until) watch_until();
+  if (owner_.settings_.until) watch_until();
 }
 
 void retry_operation::unwatch() noexcept {
@@ -100,19 +103,25 @@ void retry_operation::unwatch() noexcept {
   }
 }
 
+retry_operation::until_waiter& retry_operation::until() noexcept {
+  static_assert(sizeof(until_waiter) <= sizeof(retry::granted));
+  return *std::launder(reinterpret_cast<until_waiter*>(owner_.attempt_));
+}
+
 void retry_operation::watch_until() noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
-  const core::wait_case until = owner_.options_.until.as_case();
+  const core::wait_case until = owner_.settings_.until.as_case();
   if (until.bind != nullptr) until.bind(until.op, timers_, owner_.clock_);
   if (until.watched != nullptr) watch_deadline(*until.watched);
+  void* const room = owner_.block();
   bool committed = false;
   {
     core::wake_list wakes;
     core::lock_guard held{until.guard(until.op)};
     committed = until.try_locked(until.op, wakes);
     if (!committed) {
-      until_.woken = false;
-      until_.arm();
-      until.enqueue(until.op, until_, 0, wakes);
+      auto* const waits = new (room) until_waiter{*this};
+      waits->arm();
+      until.enqueue(until.op, *waits, 0, wakes);
     }
   }
   watching_until_ = !committed;
@@ -136,11 +145,11 @@ void retry_operation::watch_deadline(core::context_state& watched) noexcept {
 
 void retry_operation::unwatch_until() noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
   watching_until_ = false;
-  const core::wait_case until = owner_.options_.until.as_case();
+  const core::wait_case until = owner_.settings_.until.as_case();
   if (until.watched != nullptr && until.watched->deadline() <= until.watched->time().now()) {
-    until.watched->expire();  // which claims until_, if it still waits
+    until.watched->expire();  // which claims our waiter, if it still waits
   }
-  if (until_.claim(0)) {
+  if (this->until().claim(0)) {
     // A thread on real time is the timer of its operations, of this one too.
     if (until.deadline != nullptr && until.deadline(until.op) <= owner_.clock_.now()) {
       owner_.until_ready_ = true;
@@ -154,12 +163,12 @@ void retry_operation::unwatch_until() noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
     for (bool woken = false; !woken;) {
       {
         core::lock_guard held{guard()};
-        woken = until_.woken;
+        woken = this->until().woken;
       }
       if (!woken) core::yield_thread();
     }
   }
-  until_.disarm();
+  std::destroy_at(&this->until());
 }
 
 }  // namespace weir

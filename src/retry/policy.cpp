@@ -45,12 +45,13 @@ void planned_retry::follow(retry_decision decision, error why) noexcept {
   }
 }
 
-error planned_retry::failure(error why) const {
+error planned_retry::failure() const {
   if (plan_.policies.empty()) return {errc::invalid_argument, "the plan has no policy"};
   if (plan_.max_attempts <= 0) {
     return {errc::invalid_argument, "the plan's max_attempts is not positive"};
   }
-  return std::move(why)
+  return attempts_.failure()
+      .error()
       .with("total attempts", std::int64_t{total_})
       .with("policy", std::string{policy_});
 }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -7,6 +8,7 @@
 #include <weir/core/sync/thread_local.hpp>
 #include <weir/retry/budget.hpp>
 #include <weir/retry/retry.hpp>
+#include <weir/runtime/frame_cache.hpp>
 
 namespace weir {
 namespace {
@@ -17,6 +19,11 @@ clock& clock_of(const context& ctx) noexcept {
     if (const task_record* task = task_record::current()) return task->executor().time();
   }
   return ctx.time();
+}
+
+/// Fills the places of errors that nobody has reported. Allocates nothing.
+error no_error() noexcept {
+  return {errc::failed, "no error was reported"};
 }
 
 struct seed_tag {};
@@ -62,76 +69,120 @@ literal message_of(std::optional<retry_reason> why) noexcept {
 
 }  // namespace
 
-retry::retry(const context& ctx, retry_options options) noexcept
+retry::settings::settings(const retry_options& options) noexcept
+    : longest(
+          std::min(options.max_duration.value_or(never), options.total_timeout.value_or(never))),
+      total_timeout(options.total_timeout.value_or(never)),
+      attempt_timeout(options.attempt_timeout.value_or(never)),
+      reset_after(options.reset_after.value_or(never)),
+      until(options.until),
+      budget(options.budget),
+      hooks(options.hooks),
+      max_retries(options.max_retries.value_or(std::numeric_limits<int>::max())),
+      while_draining(options.while_draining),
+      doomed_wait(options.doomed_wait),
+      idempotency(options.idempotency),
+      nested(options.nested) {}
+
+retry::granted::granted(const context& parent, context_options limits, int number,
+                        time_point now) noexcept
+    : mark{number}, begun(now), scope(parent, limits) {
+  core::context_state& state = *scope.get().state();
+  state.key = &retrying;
+  state.value = std::shared_ptr<const void>{std::shared_ptr<const void>{}, &mark};  // owns nothing
+}
+
+retry::retry(const context& ctx, const retry_options& options) noexcept
     : context_(ctx),
-      options_(options),
+      settings_(options),
       clock_(clock_of(ctx)),
       start_(clock_.now()),
-      stop_at_(time_point::max()),
-      backoff_(options, options.seed ? *options.seed : fresh_seed(*this, start_)) {
+      backoff_(options, options.seed ? *options.seed : fresh_seed(*this, start_)),
+      last_errors_{no_error(), no_error()} {
   nested_ = options.nested == nested_retry::once && ctx.value(retrying) != nullptr;
-  start_over(start_);
-  if (!options_.check()) reason_ = retry_reason::invalid;
+  check(options);
 }
 
 retry::~retry() {
   end_attempt();
   unpay();
+  if (attempt_ != nullptr) core::free_frame(attempt_, sizeof(granted));
+}
+
+/// Options that are refused end the loop; which one it was is kept as the last error.
+void retry::check(const retry_options& options) noexcept {
+  result<void> valid = options.check();
+  if (valid) return;
+  reason_ = retry_reason::invalid;
+  errors_ = 1;
+  last_errors_[0] = std::move(valid).error();
 }
 
 void retry::start_over(time_point now) noexcept {
   start_ = now;
-  const duration longest = std::min(options_.max_duration.value_or(duration::max()),
-                                    options_.total_timeout.value_or(duration::max()));
-  stop_at_ = saturating_add(now, longest);
   backoff_.reset();
-  hint_.reset();
+  wait_ = none;
   reason_.reset();
   attempts_ = 0;
   waiting_ = false;
 }
 
+/// As `context_.check()`, without another look at the clock.
+bool retry::cancelled(time_point now) const noexcept {
+  core::context_state* state = context_.state();
+  if (state == nullptr) return false;
+  if (state->cancelled()) return true;
+  if (now < state->deadline()) return false;
+  state->expire();
+  return true;
+}
+
 /// By something that no reset undoes.
-bool retry::stopped() const noexcept {
-  if (reason_ == retry_reason::invalid || until_ready_ || !context_.check()) return true;
-  return context_.draining() && options_.while_draining == while_draining::stop;
+bool retry::stopped(time_point now) const noexcept {
+  if (reason_ == retry_reason::invalid || until_ready_ || cancelled(now)) return true;
+  return context_.draining() && settings_.while_draining == while_draining::stop;
 }
 
 void retry::reset() noexcept {
-  if (stopped()) return;
-  start_over(clock_.now());
+  reset(clock_.now());
+}
+
+void retry::reset(time_point now) noexcept {
+  if (stopped(now)) return;
+  start_over(now);
   immediate_ = began_;
 }
 
 void retry::switch_to(const retry_options& options) noexcept {
-  if (stopped()) return;
-  options_ = options;
+  const time_point now = clock_.now();
+  if (stopped(now)) return;
+  settings_ = settings{options};
   backoff_ = weir::backoff{options, options.seed ? *options.seed : backoff_.seed()};
-  reset();
-  if (!options_.check()) reason_ = retry_reason::invalid;
+  reset(now);
+  check(options);
 }
 
 void retry::failed(error why, retry_verdict verdict) noexcept {
   last_errors_[errors_++ % kept_errors] = std::move(why);
-  hint_ = verdict.hint();
+  if (!waiting_) wait_ = verdict.hint().value_or(none);
   failed_ = true;
   if (!verdict.again()) {
     end(retry_reason::permanent);
-  } else if (verdict.unknown() && options_.idempotency == idempotency::no) {
+  } else if (verdict.unknown() && settings_.idempotency == idempotency::no) {
     end(retry_reason::outcome_unknown);
   }
 }
 
 void retry::succeeded() noexcept {
   failed_ = false;
-  if (options_.budget != nullptr && !reason_) options_.budget->succeeded();
+  if (settings_.budget != nullptr && !reason_) settings_.budget->succeeded();
   end(retry_reason::succeeded);
 }
 
 void retry::end(retry_reason why) noexcept {
   if (reason_) return;
   reason_ = why;
-  if (options_.hooks != nullptr) options_.hooks->loop_ended(why, step(clock_.now()));
+  if (settings_.hooks != nullptr) settings_.hooks->loop_ended(why, step(clock_.now()));
 }
 
 retry_step retry::step(time_point now) const noexcept {
@@ -146,51 +197,64 @@ duration retry::elapsed() const noexcept {
 }
 
 const error* retry::error_before(std::size_t steps) const noexcept {
-  if (steps >= std::min(errors_, kept_errors)) return nullptr;
-  const auto& kept = last_errors_[(errors_ - 1 - steps) % kept_errors];
-  return kept ? &*kept : nullptr;
+  if (steps >= std::min<std::size_t>(errors_, kept_errors)) return nullptr;
+  return &last_errors_[(errors_ - 1 - steps) % kept_errors];
 }
 
-retry_attempt retry::begin_attempt(time_point now) noexcept {
-  if (options_.budget != nullptr && !repeats()) options_.budget->tried();
-  mark_.attempt = attempts_++;
-  began_ = true;
+/// Memory for an attempt, or, between two of them, for what watches `until`.
+void* retry::block() {
+  if (attempt_ == nullptr) {
+    attempt_ = static_cast<granted*>(core::allocate_frame(sizeof(granted)));
+  }
+  return attempt_;
+}
+
+retry_attempt retry::begin_attempt(time_point now) {
+  block();
+  if (settings_.budget != nullptr && !repeats()) settings_.budget->tried();
+  context_options limits;
+  if (settings_.attempt_timeout != never) limits.timeout = settings_.attempt_timeout;
+  if (settings_.total_timeout != never) {
+    limits.deadline = saturating_add(start_, settings_.total_timeout);
+  }
+  std::construct_at(attempt_, context_, limits, attempts_++, now);
+  running_ = began_ = true;
   immediate_ = waiting_ = failed_ = paid_ = false;
-  attempt_begun_ = now;
-  std::optional<time_point> total_ends;
-  if (options_.total_timeout) total_ends = saturating_add(start_, *options_.total_timeout);
-  const context_scope& scope = attempt_.emplace(
-      context_, context_options{.timeout = options_.attempt_timeout, .deadline = total_ends});
-  core::context_state& state = *scope.get().state();
-  state.key = &retrying;
-  state.value = std::shared_ptr<const void>{std::shared_ptr<const void>{}, &mark_};  // owns nothing
-  if (options_.hooks != nullptr) options_.hooks->attempt_begins(step(now));
-  return {.context = scope.get(), .number = mark_.attempt};
+  wait_ = none;
+  if (settings_.hooks != nullptr) settings_.hooks->attempt_begins(step(now));
+  return {.context = attempt_->scope.get(), .number = attempt_->mark.attempt};
 }
 
-void retry::end_attempt() noexcept {
-  if (!attempt_) return;
-  attempt_.reset();
-  if (!options_.reset_after || reason_) return;
-  if (clock_.now() - attempt_begun_ < *options_.reset_after) return;
-  const auto hint = hint_;  // what the other side asked for holds all the same
-  reset();
+void retry::end_running() noexcept {
+  running_ = false;
+  const time_point begun = attempt_->begun;
+  std::destroy_at(attempt_);
+  // In a task it goes back to the thread's cache, for a thousand loops that wait are a thousand
+  // contexts that nobody looks at. A plain thread has no such cache.
+  if (task_record::current() != nullptr && !settings_.until) {
+    core::free_frame(std::exchange(attempt_, nullptr), sizeof(granted));
+  }
+  if (settings_.reset_after == never || reason_) return;
+  const time_point now = clock_.now();
+  if (now - begun < settings_.reset_after) return;
+  const duration hint = wait_;  // what the other side asked for holds all the same
+  reset(now);
   failed_ = false;  // it worked for long enough: what follows is a first try
-  hint_ = hint;
-  immediate_ = immediate_ && !hint;
+  wait_ = hint;
+  immediate_ = immediate_ && hint == none;
 }
 
 std::optional<retry_reason> retry::stop_reason(time_point now) const noexcept {
-  if (!context_.check()) return retry_reason::cancelled;
-  if (context_.draining() && options_.while_draining == while_draining::stop) {
+  if (cancelled(now)) return retry_reason::cancelled;
+  if (context_.draining() && settings_.while_draining == while_draining::stop) {
     return retry_reason::shutdown;
   }
   if (until_ready_) return retry_reason::until;
   if (nested_ && repeats()) return retry_reason::nested;
-  if (options_.max_retries && attempts_ > *options_.max_retries) return retry_reason::attempts;
-  if (now >= stop_at_) return retry_reason::duration;
-  if (waiting_ && options_.doomed_wait == doomed_wait::skip) {
-    const time_point last = std::min(stop_at_, context_.deadline().value_or(time_point::max()));
+  if (attempts_ > settings_.max_retries) return retry_reason::attempts;
+  if (now >= stop_at()) return retry_reason::duration;
+  if (waiting_ && settings_.doomed_wait == doomed_wait::skip) {
+    const time_point last = std::min(stop_at(), context_.deadline().value_or(time_point::max()));
     if (due_ >= last && due_ != time_point::max()) return retry_reason::duration;
   }
   return std::nullopt;
@@ -201,31 +265,31 @@ bool retry::decided_now(time_point& wake_at) noexcept {
   const time_point now = clock_.now();
   if (stop_reason(now)) return true;
   if (!waiting_ && !immediate_) {
-    wait_ = backoff_.next(std::exchange(hint_, std::nullopt));
+    wait_ = backoff_.next(wait_ != none ? std::optional{wait_} : std::nullopt);
     due_ = saturating_add(now, wait_);
     waiting_ = true;
     if (stop_reason(now)) return true;
   }
   if (!pay(now) || immediate_) return true;
-  wake_at = std::min(due_, stop_at_);
+  wake_at = std::min(due_, stop_at());
   return wake_at <= now;
 }
 
 /// False, and the loop has ended, if the budget is empty.
 bool retry::pay(time_point now) noexcept {
   if (paid_ || !repeats()) return true;
-  if (options_.budget != nullptr && !options_.budget->try_withdraw()) {
+  if (settings_.budget != nullptr && !settings_.budget->try_withdraw()) {
     end(retry_reason::budget);
     return false;
   }
   paid_ = true;
-  if (options_.hooks != nullptr) options_.hooks->wait_begins(step(now));
+  if (settings_.hooks != nullptr) settings_.hooks->wait_begins(step(now));
   return true;
 }
 
 /// Gives back what was paid for a retry that is not made.
 void retry::unpay() noexcept {
-  if (paid_ && options_.budget != nullptr) options_.budget->refund();
+  if (paid_ && settings_.budget != nullptr) settings_.budget->refund();
   paid_ = false;
 }
 
@@ -236,7 +300,8 @@ result<retry_attempt> retry::conclude() {
   }
   if (!reason_) return begin_attempt(now);
   unpay();
-  return failure();
+  if (reason_ == retry_reason::invalid) return failure();
+  return std::unexpected(error{code_of_end(), message_of(reason_)});
 }
 
 errc retry::code_of_end() const noexcept {
@@ -256,9 +321,7 @@ errc retry::code_of_end() const noexcept {
 }
 
 std::unexpected<error> retry::failure() const {
-  if (result<void> valid = options_.check(); !valid) {
-    return std::unexpected(std::move(valid).error());
-  }
+  if (reason_ == retry_reason::invalid) return std::unexpected(last_errors_[0]);
   const bool refused = reason_ == retry_reason::duration && waiting_;
   error told = error{code_of_end(), message_of(reason_)}
                    .with("reason", std::string{reason_ ? name_of(*reason_) : "none"})

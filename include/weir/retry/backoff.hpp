@@ -35,13 +35,12 @@ class backoff {
   double uniform(double low, double high) noexcept;
 
   double initial_ns_;
-  double max_ns_;
   double multiplier_;
   double randomization_;
   double base_ns_;  // min(initial · multiplierⁿ, max); decorrelated: the wait before
-  std::uint64_t seed_;
-  std::uint64_t random_;
   duration max_;
+  std::uint64_t seed_;
+  std::uint32_t draws_ = 0;
   weir::jitter jitter_;
 };
 

@@ -80,7 +80,7 @@ task<result<void>> batch_task(context ctx, retry_options options, std::span<T> i
   batch_window window{items.size(), largest};
   while (!window.done()) {
     auto attempt = co_await attempts.next();
-    if (!attempt) co_return std::unexpected(window.failure(std::move(attempt).error()));
+    if (!attempt) co_return std::unexpected(window.failure(attempts.failure().error()));
     auto trying = call_batch(fn.get(), attempt->context, window.of(items));
     settle_batch(attempts, window, co_await std::move(trying), classify.get());
   }
@@ -121,7 +121,7 @@ auto for_each_batch(const context& ctx, const retry_options& options, std::span<
     core::batch_window window{items.size(), largest};
     while (!window.done()) {
       auto attempt = wait(attempts.next());
-      if (!attempt) return returned{std::unexpected(window.failure(std::move(attempt).error()))};
+      if (!attempt) return returned{std::unexpected(window.failure(attempts.failure().error()))};
       auto outcome = core::call_batch(fn, attempt->context, window.of(items));
       core::settle_batch(attempts, window, std::move(outcome), classify);
     }

@@ -73,7 +73,7 @@ task<T> retry_task(context ctx, retry_options options, given<F> fn, given<C> cla
   retry attempts{ctx, options};
   for (;;) {
     auto attempt = co_await attempts.next();
-    if (!attempt) co_return std::unexpected(std::move(attempt).error());
+    if (!attempt) co_return attempts.failure();
     auto trying = call_attempt(fn.get(), *attempt);
     auto done = co_await std::move(trying);
     if (done) {
@@ -117,7 +117,7 @@ auto retry_call(const context& ctx, const retry_options& options, F&& fn,
     retry attempts{ctx, options};
     for (;;) {
       auto attempt = wait(attempts.next());
-      if (!attempt) return returned{std::unexpected(std::move(attempt).error())};
+      if (!attempt) return returned{attempts.failure()};
       returned done = core::call_attempt(fn, *attempt);
       if (done) {
         attempts.succeeded();

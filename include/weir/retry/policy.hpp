@@ -91,7 +91,7 @@ class planned_retry {
   }
 
   /// What to return when next() has refused.
-  [[nodiscard]] error failure(error why) const;
+  [[nodiscard]] error failure() const;
 
  private:
   void follow(retry_decision decision, error why) noexcept;
@@ -107,7 +107,7 @@ task<T> planned_task(context ctx, retry_plan plan, given<F> fn, given<S> decide,
   planned_retry attempts{ctx, plan};
   for (;;) {
     auto attempt = co_await attempts.next();
-    if (!attempt) co_return std::unexpected(attempts.failure(std::move(attempt).error()));
+    if (!attempt) co_return std::unexpected(attempts.failure());
     auto trying = call_attempt(fn.get(), *attempt);
     auto done = co_await std::move(trying);
     if (done) {
@@ -147,7 +147,7 @@ auto retry_with_policies(const context& ctx, const retry_plan& plan, F&& fn, S&&
     for (;;) {
       auto attempt = wait(attempts.next());
       if (!attempt) {
-        return returned{std::unexpected(attempts.failure(std::move(attempt).error()))};
+        return returned{std::unexpected(attempts.failure())};
       }
       returned done = core::call_attempt(fn, *attempt);
       if (done) {

@@ -54,12 +54,13 @@ class retry_operation;
 /// the wait at once, and beats a timer that is due at the same moment. A loop that ended stays
 /// ended, with a reason. Blocks or suspends: in next() alone. Errors: next() and failure() give the
 /// same one, see there. Cancellation, draining: end the loop. Thread safety: one flow of control.
-/// Cost: no allocation but for the error at the end.
+/// Cost: no allocation in a task but for the error at the end; on a thread one for the first
+/// attempt. A loop that waits is small: the context of an attempt is there while the attempt lasts.
 /// Clock: that of the context; for a context that never ends, that of the task that makes the loop.
 /// Source: CockroachDB pkg/util/retry.
 class retry {
  public:
-  explicit retry(const context& ctx, retry_options options = {}) noexcept;
+  explicit retry(const context& ctx, const retry_options& options = {}) noexcept;
   retry(const retry&) = delete;
   retry& operator=(const retry&) = delete;
   ~retry();
@@ -111,45 +112,80 @@ class retry {
  private:
   friend class retry_operation;
 
-  static constexpr std::size_t kept_errors = 3;
+  static constexpr std::size_t kept_errors = 2;
+  static constexpr duration never = duration::max();
+  static constexpr duration none{-1};
+
+  /// What the loop keeps of its options: a loop that waits should be small.
+  struct settings {
+    explicit settings(const retry_options& options) noexcept;
+    duration longest;  // the less of max_duration and total_timeout
+    duration total_timeout;
+    duration attempt_timeout;
+    duration reset_after;
+    operation_ref until;
+    retry_budget* budget;
+    retry_hooks* hooks;
+    int max_retries;
+    weir::while_draining while_draining;
+    weir::doomed_wait doomed_wait;
+    weir::idempotency idempotency;
+    weir::nested_retry nested;
+  };
+
+  /// What there is of an attempt while it lasts.
+  struct granted {
+    granted(const context& parent, context_options limits, int number, time_point now) noexcept;
+    retry_mark mark;
+    time_point begun;
+    context_scope scope;
+  };
 
   /// True if the next attempt, or the end, is known now; else `wake_at` is when to look again.
   bool decided_now(time_point& wake_at) noexcept;
   result<retry_attempt> conclude();
   [[nodiscard]] std::optional<retry_reason> stop_reason(time_point now) const noexcept;
   [[nodiscard]] errc code_of_end() const noexcept;
-  retry_attempt begin_attempt(time_point now) noexcept;
-  void end_attempt() noexcept;
-  [[nodiscard]] bool stopped() const noexcept;
+  retry_attempt begin_attempt(time_point now);
+  void end_attempt() noexcept {
+    if (running_) end_running();
+  }
+  void end_running() noexcept;
+  void* block();
+  void check(const retry_options& options) noexcept;
+  [[nodiscard]] bool cancelled(time_point now) const noexcept;
+  [[nodiscard]] bool stopped(time_point now) const noexcept;
   [[nodiscard]] bool repeats() const noexcept { return began_ && (!immediate_ || failed_); }
+  [[nodiscard]] time_point stop_at() const noexcept {
+    return saturating_add(start_, settings_.longest);
+  }
   bool pay(time_point now) noexcept;
   void unpay() noexcept;
   [[nodiscard]] retry_step step(time_point now) const noexcept;
   void start_over(time_point now) noexcept;
+  void reset(time_point now) noexcept;
 
   context context_;
-  retry_options options_;
+  settings settings_;
   clock& clock_;
   time_point start_;
-  time_point stop_at_;  // start + max_duration, or max()
-  time_point attempt_begun_{};
-  time_point due_{};  // when the pending wait ends
+  time_point due_{};      // when the pending wait ends
+  duration wait_{};       // until due_, when it was decided on
+  duration hint_ = none;  // of the last failure
   weir::backoff backoff_;
-  std::optional<duration> hint_;
-  std::optional<retry_reason> reason_;
-  std::optional<context_scope> attempt_;
-  retry_mark mark_{};
-  duration wait_{};  // until due_, when it was decided on
+  granted* attempt_ = nullptr;  // memory for one; holds one while running_, and `until` waits there
+  std::array<error, kept_errors> last_errors_;
+  std::uint32_t errors_ = 0;
   int attempts_ = 0;
-  bool began_ = false;      // the first attempt, which nothing can refuse, was granted
-  bool immediate_ = false;  // after a reset
-  bool waiting_ = false;    // due_ holds
-  bool failed_ = false;     // the last attempt, as it said
-  bool paid_ = false;       // for the retry that is decided on
-  bool nested_ = false;     // an outer loop retries
-  bool until_ready_ = false;
-  std::size_t errors_ = 0;
-  std::array<std::optional<error>, kept_errors> last_errors_;
+  std::optional<retry_reason> reason_;
+  bool running_ : 1 = false;
+  bool began_ : 1 = false;      // the first attempt, which nothing can refuse, was granted
+  bool immediate_ : 1 = false;  // after a reset
+  bool waiting_ : 1 = false;    // due_ holds
+  bool failed_ : 1 = false;     // the last attempt, as it said
+  bool paid_ : 1 = false;       // for the retry that is decided on
+  bool nested_ : 1 = false;     // an outer loop retries
+  bool until_ready_ : 1 = false;
 };
 
 /// The wait for the next attempt.
@@ -179,13 +215,15 @@ class [[nodiscard]] retry_operation : private core::timer_node, private core::co
   time_point deadline() noexcept;
 
  private:
-  /// Stands in the queue of `until`, whose lock must not be taken under the guard.
+  /// Stands in the queue of `until`, whose lock must not be taken under the guard. In the loop's
+  /// block, so that a loop without `until` has no room for it.
   struct until_waiter final : core::waiter {
     explicit until_waiter(retry_operation& owner) noexcept;
     retry_operation& op;
     bool woken = false;  // guarded by the guard
   };
 
+  [[nodiscard]] until_waiter& until() noexcept;
   void watch() noexcept;
   void unwatch() noexcept;
   void watch_until() noexcept;
@@ -193,17 +231,20 @@ class [[nodiscard]] retry_operation : private core::timer_node, private core::co
   void unwatch_until() noexcept;
   void interrupt(bool* told) noexcept;
   void leave() noexcept;
+  void grant(core::wake_list& wakes) noexcept {
+    if (who_->claim(index_)) wakes.push(*who_);
+  }
 
   retry& owner_;
   core::timer_service* timers_ = nullptr;
   time_point wake_at_{};
-  core::wait_node node_;
-  core::mutex own_guard_;  // for a thread on real time
+  core::waiter* who_ = nullptr;
+  std::uint32_t index_ = 0;  // as which case of `who_`
+  core::mutex own_guard_;    // for a thread on real time
   bool ready_ = false;
   bool queued_ = false;
   bool watching_context_ = false;
   bool watching_until_ = false;
-  until_waiter until_{*this};
 };
 
 inline retry_operation retry::next() noexcept {
