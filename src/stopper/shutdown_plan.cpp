@@ -60,7 +60,7 @@ std::string line(const plan_report::stage& one) {
   if (text.size() < 18) text.resize(18, ' ');
   text += "  " + to_text(one.took) + " of " + to_text(one.budget) + ": " + name_of(one.state);
   if (!one.failure.empty()) text += ": " + one.failure;
-  if (text.size() > columns) text = text.substr(0, columns - 2) + "..";
+  if (text.size() > columns) text.replace(columns - 2, std::string::npos, 2, '.');
   return text + "\n";
 }
 
