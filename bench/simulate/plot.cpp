@@ -45,7 +45,7 @@ std::string label_of(double value) {
   if (value < 1'000) return number(value, 2);
   std::string digits = number(value, 0);
   for (auto at = std::ssize(digits) - 3; at > 0; at -= 3) {
-    digits.insert(static_cast<std::size_t>(at), ",");
+    digits.insert(static_cast<std::size_t>(at), 1, ',');
   }
   return digits;
 }

@@ -50,7 +50,9 @@ TEST(pattern, it_is_searched_for_in_the_whole_line) {
 TEST(pattern, neither_nul_nor_a_very_long_line_disturbs_it) {
   const auto compiled = pattern::compile("(a|b)*c$").value();
   EXPECT_TRUE(compiled.matches(std::string_view{"x\0c", 3}));
-  EXPECT_TRUE(compiled.matches(std::string(60'000, 'a') + "c"));
+  std::string line(60'000, 'a');
+  line.back() = 'c';
+  EXPECT_TRUE(compiled.matches(line));
 }
 
 // ---- hints
