@@ -49,7 +49,8 @@ std::size_t snapshot::running() const noexcept {
 
 std::string snapshot::to_string(std::size_t most) const {
   std::string text = "runtime '" + runtime + "': " + std::to_string(running()) + " live in " +
-                     std::to_string(entries.size()) + " stoppers and pools\n";
+                     std::to_string(entries.size()) +
+                     (entries.size() == 1 ? " stopper or pool\n" : " stoppers and pools\n");
   for (const held_worker& one : held) {
     text += "  worker " + std::to_string(one.worker) + " is held for " + to_text(one.held) + " by ";
     text += one.task.empty() ? std::string{"something that no stopper tracks"}

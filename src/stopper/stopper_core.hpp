@@ -196,7 +196,7 @@ class stopper_core final : public stopper_gate, public registry_entry {
   event stopped_;
   shutdown_report report_;  // written before stopped_ is set
   closing_work closing_{*this};
-  const time_point made_ = time().now();
+  const time_point made_ = time().coarse_now();  // as coarse as the ages of tasks
   exit_times exits_;
 
   mutable mutex mutex_;
