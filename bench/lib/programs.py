@@ -129,13 +129,16 @@ class CppPeer(Program):
 class GoPeer(Program):
     """The Go rivals; with a tag, those that need a library beside Go itself."""
 
+    libraries = {"puddle": ("golang-github-jackc-puddle-dev", "jackc/puddle"),
+                 "backoff": ("golang-github-cenkalti-backoff-dev", "cenkalti/backoff")}
+
     def __init__(self, processors, tag=""):
         self.processors, self.tag = processors, tag
         self.name = f"go-{tag}" if tag else "go"
         self.needs = {"go": "golang-go"}
-        if tag == "puddle":
-            package = "golang-github-jackc-puddle-dev"
-            self.needs[str(GOCODE / "src/github.com/jackc/puddle")] = package
+        if tag:
+            package, folder = self.libraries[tag]
+            self.needs[str(GOCODE / "src/github.com" / folder)] = package
             self.shown_packages = (package,)
 
     def build(self):
@@ -261,7 +264,7 @@ def make(key, build_dir, compiler, data_dir, seconds):
     name, _, processors = key.partition("@")
     if name.startswith("bench_"):
         return WeirBench(name, build_dir)
-    if name in ("go", "go-puddle"):
+    if name in ("go", "go-puddle", "go-backoff"):
         return GoPeer(int(processors), name.removeprefix("go").lstrip("-"))
 
     def cpp(source, *libraries, needs=None, packages=()):

@@ -52,6 +52,7 @@ GROUPS = {
     "pool": "acquire + release; wall time over all users. queued: 64 on 10, the holder yields",
     "channel": "round trip over two unbuffered channels; one value through a buffered one",
     "timers": "1,000,000 sleepers of 1-100 ms, and the memory of each",
+    "retry": "decide on a backoff and arm it; 100,000 loops that wait; a budget they share",
     "bank": "TPC-B-like transfers on SQLite beside a raw single-threaded loop",
 }
 
@@ -178,6 +179,34 @@ def timers_rows():
                       "tokio": Source("rust", "tokio.bytes.p2")})
 
 
+def retry_rows():
+    yield Row("retry.arm", "decide on a wait, watch the context, arm a timer", "ns",
+              bench("retry.arm"), goal=60, floor=Source("floors", "clock"),
+              floor_name="one look at the clock",
+              rivals={"go": Source("go@1", "retry.arm"),
+                      "cenkalti": Source("go-backoff@1", "cenkalti.arm")})
+    yield Row("retry.call", "a call that succeeds at once, in retry_call", "ns",
+              bench("retry.call"))
+    for line, about, goal in ((".beyond", "100,000 loops that wait: each, beyond a task that sleeps",
+                               300),
+                              ("", "the same with its task", None)):
+        yield Row("retry.bytes" + line, about, "B", bench("retry.bytes", "retry.bytes" + line),
+                  goal=goal, rivals={} if line else {"go": Source("go@2", "retry.bytes")})
+    yield Row("retry.stop", "a stop until the last of 100,000 loops has ended", "ms",
+              bench("retry.stop"), goal=50, rivals={"go": Source("go@2", "retry.stop")})
+    yield Row("retry.budget.earn", "a first try pays in, nobody contends", "ns",
+              bench("retry.budget.earn"), goal=6)
+    yield Row("retry.budget.spend", "a retry withdraws, nobody contends", "ns",
+              bench("retry.budget.spend"), goal=6,
+              rivals={"mutex": Source("std", "mutex_budget.spend"),
+                      "go": Source("go@1", "retry.budget.atomic"),
+                      "go-mutex": Source("go@1", "retry.budget.mutex")})
+    yield Row("retry.budget.2threads", "earn + spend, two threads at once, exact to the token",
+              "ns", bench("retry.budget.2threads"),
+              rivals={"mutex": Source("std", "mutex_budget.2threads")})
+    yield Row("retry.breaker", "enter and settle a closed breaker", "ns", bench("retry.breaker"))
+
+
 def bank_rows():
     for synchronous in ("normal", "full"):
         raw = Source("sqlite_loop", synchronous, "tps")
@@ -201,7 +230,7 @@ def bank_rows():
 
 
 ROWS = [row for rows in (stopper_rows, spawn_rows, context_rows, pool_rows, channel_rows,
-                         timers_rows, bank_rows) for row in rows()]
+                         timers_rows, retry_rows, bank_rows) for row in rows()]
 
 
 def select(names):

@@ -147,6 +147,13 @@ void wake(const std::string& row) {
   echo.join();
 }
 
+// One look at the monotonic clock.
+void look_at_clock(const std::string& row) {
+  peer::emit(row, "ns", peer::measure(1, [&](std::size_t n) {
+               for (std::size_t i = 0; i < n; ++i) peer::keep(peer::clock::now());
+             }));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -156,5 +163,6 @@ int main(int argc, char** argv) {
                     {"coroutine", coroutine},
                     {"link", linked},
                     {"walk", walk},
+                    {"clock", look_at_clock},
                     {"wake", wake}});
 }

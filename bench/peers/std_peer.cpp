@@ -145,6 +145,46 @@ void busy_pool_row(const std::string& row) {
   waits(row, from, 64);
 }
 
+// A budget of retries as most programs write it: a count under a mutex.
+class mutex_budget {
+ public:
+  void earn(long micro) {
+    std::lock_guard lock(mutex_);
+    micro_ = std::min(micro_ + micro, capacity);
+  }
+  bool spend() {
+    std::lock_guard lock(mutex_);
+    if (micro_ < 1'000'000) return false;
+    micro_ -= 1'000'000;
+    return true;
+  }
+
+ private:
+  static constexpr long capacity = 1L << 60;
+  std::mutex mutex_;
+  long micro_ = 0;
+};
+
+void spend(const std::string& row) {
+  mutex_budget budget;
+  budget.earn(1L << 60);
+  peer::emit(row, "ns", peer::measure(1, [&](std::size_t n) {
+               for (std::size_t i = 0; i < n; ++i) peer::keep(budget.spend());
+             }));
+}
+
+void spend_on_two(const std::string& row) {
+  mutex_budget budget;
+  peer::emit(row, "ns", peer::measure(2, [&](std::size_t n) {
+               peer::together(2, [&](int) {
+                 for (std::size_t i = 0; i < n; ++i) {
+                   budget.earn(1'000'000);
+                   peer::keep(budget.spend());
+                 }
+               });
+             }));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -154,6 +194,8 @@ int main(int argc, char** argv) {
                     {"shared_mutex.2callers", [](row r) { enter_leave(r, 2); }},
                     {"stop_source.child", create_cancel},
                     {"stop_source.cancel", cancel_children},
+                    {"mutex_budget.spend", spend},
+                    {"mutex_budget.2threads", spend_on_two},
                     {"mutex.1user", [](row r) { pool_row(r, 1, 1); }},
                     {"mutex.2on2", [](row r) { pool_row(r, 2, 2); }},
                     {"mutex.64on10", [](row r) { pool_row(r, 64, 10); }},
