@@ -63,6 +63,34 @@ WEIR_MODEL(two_sleeping_workers_run_each_item_once, .timeouts = 1, .pct = 10'000
   for (counted& item : items) model::check(item.runs.load() == 1, "each item ran once");
 }
 
+/// An item that does not end before another one has run.
+struct waiting final : core::work {
+  waiting() noexcept
+      : core::work([](core::work& self) noexcept {
+          auto& me = static_cast<waiting&>(self);
+          me.bed.wait();
+          me.over.wake();
+        }) {}
+  core::park bed;
+  core::park over;
+};
+struct waking final : core::work {
+  explicit waking(waiting& sleeper) noexcept
+      : core::work([](core::work& self) noexcept { static_cast<waking&>(self).other.bed.wake(); }),
+        other(sleeper) {}
+  waiting& other;
+};
+
+/// Who is woken for the first one wakes another for the second one, which it cannot run.
+WEIR_MODEL(an_item_may_wait_for_one_that_comes_after_it, .timeouts = 0, .pct = 10'000) {
+  waiting first;
+  waking second{first};
+  settled_runtime on{2};
+  on.rt.execute(first);
+  on.rt.execute(second);
+  first.over.wait();
+}
+
 /// Ready means: without the runtime's end, which would run it anyway.
 WEIR_MODEL(a_thread_waits_for_a_task_of_an_idle_runtime, .timeouts = 1, .pct = 10'000) {
   runtime rt{{.workers = 1, .linger = {}}};

@@ -58,6 +58,25 @@ WEIR_MODEL(a_group_can_be_used_again_while_some_are_running) {
       });
 }
 
+/// The one that was there ends while another one is added: the waiter waits for that one too.
+WEIR_MODEL(an_add_while_the_last_one_ends_is_waited_for) {
+  wait_group all{1};
+  core::atomic<bool> added{false};
+  core::atomic<bool> ended{false};
+  model::threads([&] { all.done(); },
+                 [&] {
+                   all.add();
+                   added.store(true);
+                   static_cast<void>(wait(all.wait({})));
+                   model::check(ended.load(), "the one that was added has ended");
+                 },
+                 [&] {
+                   while (!added.load()) core::cpu_relax();
+                   ended.store(true);
+                   all.done();
+                 });
+}
+
 WEIR_MODEL(a_cancelled_wait_leaves_the_group_usable) {
   context_source source;
   wait_group all{1};

@@ -20,7 +20,7 @@ constexpr const char* usage =
     "       model_tests --replay MODEL:SCHEDULE\n\n"
     "  FILTER     run the models whose name contains one of them\n"
     "  --bound N  every schedule with at most N preemptions (default 2)\n"
-    "  --deep     bound 3, cut at 500,000 schedules per model and bound, and ten million\n"
+    "  --deep     bound 3 alone, cut at 300,000 schedules per model, and ten million\n"
     "             PCT and random schedules in all: each model's share is the same when it is\n"
     "             run alone\n"
     "  --seed N   of the PCT and random schedules (default 1)\n"
@@ -157,7 +157,8 @@ void go_deep(settings& how) {
                                      [](const entry& model) { return model.within.pct != 0; });
   how.bound = 3;
   how.pct = 10'000'000 / static_cast<std::uint64_t>(std::max<std::ptrdiff_t>(sampled, 1)) + 1;
-  how.most = 500'000;
+  how.deepest_only = true;
+  how.most = 300'000;
   how.may_cut = true;
 }
 

@@ -21,7 +21,9 @@ class exploration {
   outcome run() {
     const std::clock_t begun = std::clock();
     forget_sometimes();
-    for (int bound = 0; bound <= deepest_ && !found_.failed && !found_.cut; ++bound) every(bound);
+    const int first = how_.deepest_only ? deepest_ : 0;
+    for (int bound = first; bound <= deepest_ && !found_.failed && !found_.cut; ++bound)
+      every(bound);
     if (!found_.failed) sampled();
     if (!found_.failed && model_.finds == nullptr) {
       for (const char* sentence : never_happened()) {

@@ -9,6 +9,7 @@ namespace weir::model {
 
 struct settings {
   int bound = 2;
+  bool deepest_only = false;  ///< not the lower bounds, which a usual run goes through
   std::uint64_t seed = 1;
   std::uint64_t pct = 0;           ///< per model; 0 takes the model's own number
   std::uint64_t most = 4'000'000;  ///< executions per model and bound
