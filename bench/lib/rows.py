@@ -77,6 +77,10 @@ def stopper_rows():
     yield Row("stopper.stop", "the last task ends -> stop returns", "us", bench("stopper.stop"),
               goal=50, floor=Source("floors", "wake"), floor_name="a wake-up of a sleeping thread",
               rivals={"cockroach": Source("go@2", "stopper.stop")})
+    yield Row("stopper.snapshot", "a snapshot of 100,000 live tasks", "ms",
+              bench("stopper.snapshot"), goal=50)
+    yield Row("stopper.snapshot.beside", "enter + leave beside it, the 99.9th of a hundred", "us",
+              bench("stopper.snapshot.beside"))
 
 
 def spawn_rows():

@@ -27,6 +27,8 @@
 #include <weir/runtime/runtime.hpp>
 #include <weir/sql/db.hpp>
 #include <weir/stopper/note.hpp>
+#include <weir/stopper/service_manager.hpp>
+#include <weir/stopper/shutdown_plan.hpp>
 #include <weir/stopper/signal_shutdown.hpp>
 #include <weir/stopper/stopper.hpp>
 #include <weir/sync/channel.hpp>
