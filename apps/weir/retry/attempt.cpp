@@ -114,7 +114,10 @@ void attempt::look_at_time(time_point now) noexcept {
   if (now < next_step_) return;
   switch (phase_) {
     case phase::running:
-      if (child_.status()) return;
+      if (child_.status()) {  // what is left is its output, which has a bound of its own
+        next_step_ = time_point::max();
+        return;
+      }
       outcome_.end = which_time_;
       phase_ = phase::terminating;
       next_step_ = saturating_add(now, around_.asked.kill_after);
