@@ -323,7 +323,9 @@ errc retry::code_of_end() const noexcept {
 std::unexpected<error> retry::failure() const {
   if (reason_ == retry_reason::invalid) return std::unexpected(last_errors_[0]);
   const bool refused = reason_ == retry_reason::duration && waiting_;
-  error told = error{code_of_end(), message_of(reason_)}
+  const literal message = refused ? literal{"gave up: the next wait is longer than the time left"}
+                                  : message_of(reason_);
+  error told = error{code_of_end(), message}
                    .with("reason", std::string{reason_ ? name_of(*reason_) : "none"})
                    .with("attempts", std::int64_t{attempts_})
                    .with("elapsed", std::chrono::nanoseconds{elapsed()});

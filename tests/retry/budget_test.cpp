@@ -10,6 +10,7 @@
 #include <weir/context/sleep.hpp>
 #include <weir/retry/budget.hpp>
 #include <weir/retry/call.hpp>
+#include <weir/retry/policy.hpp>
 
 namespace weir {
 namespace {
@@ -210,6 +211,22 @@ TEST(retry_budget, a_reset_after_a_success_is_a_first_try_and_one_after_a_failur
   attempts.reset();
   ASSERT_TRUE(wait(attempts.next()));
   EXPECT_EQ(budget.available(), 1);
+}
+
+TEST(retry_budget, a_strategy_that_resets_after_a_failure_pays_for_it_too) {
+  simulation sim;
+  retry_budget budget{{.per_try = 0, .initial = 2, .floor_per_second = 0}, sim.time};
+  const retry_policy policies[] = {{"only", paid(budget)}};
+  int calls = 0;
+  const auto done = retry_with_policies(
+      sim.ctx(), {.policies = policies},
+      [&]() -> result<void> {
+        ++calls;
+        return fail(errc::busy, "busy");
+      },
+      [](const retry_event&) { return retry_decision::reset(); });
+  EXPECT_EQ(calls, 3);
+  EXPECT_EQ(done.error().text("reason"), "budget");
 }
 
 // Tables B and C of the list: what a budget of 10 % is for.

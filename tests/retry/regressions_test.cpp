@@ -179,6 +179,7 @@ TEST(retry_regressions, cenkalti_159_a_hint_beyond_the_total_ends_the_loop_and_s
     ASSERT_FALSE(ended);
     EXPECT_EQ(ended.error().code(), errc::throttled);
     EXPECT_EQ(ended.error().text("reason"), "duration");
+    EXPECT_EQ(ended.error().message(), "gave up: the next wait is longer than the time left");
     EXPECT_EQ(ended.error().number("wait"), 60'000'000'000) << "what was asked for, and too long";
     EXPECT_EQ(sim.passed(), 0ms);
   }

@@ -171,6 +171,17 @@ TEST(retry, acceptance_13_an_attempt_allocates_nothing) {
   EXPECT_EQ(sim.run(body(sim.ctx(), closed)), 0U);
 }
 
+TEST(retry, acceptance_13_on_a_thread_an_attempt_allocates_nothing_after_the_first) {
+  retry attempts{{}, {.initial_backoff = 0ns, .max_backoff = 0ns, .max_retries = 1'000}};
+  std::size_t before = 0;
+  while (auto attempt = wait(attempts.next())) {
+    if (attempt->number == 1) before = weir_test::allocations();
+    if (attempt->number == 999) break;
+    attempts.failed(error{errc::busy, "busy"});
+  }
+  EXPECT_EQ(weir_test::allocations() - before, 0U);
+}
+
 // --- The first attempt.
 
 TEST(retry, the_first_attempt_is_granted_even_when_cancelled_and_is_the_only_one) {
