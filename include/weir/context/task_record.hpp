@@ -82,7 +82,7 @@ class task_record {
   [[nodiscard]] static task_record* current() noexcept { return running_slot::get().record; }
 
   /// What it is busy with, for whoever lists it; nobody does here. Null: nothing.
-  virtual void set_note(std::shared_ptr<const std::string>) noexcept {}
+  virtual void set_note(const std::shared_ptr<const std::string>&) noexcept {}
 
   // What reports and this_context() tell. Set before the first run.
   const char* name = "task";

@@ -58,8 +58,8 @@ class tracked_record : public task_record {
   /// After enter, before it is scheduled.
   void begin_span(const span_plan& plan);
 
-  void set_note(std::shared_ptr<const std::string> text) noexcept override {
-    gate_.note(live_, std::move(text));
+  void set_note(const std::shared_ptr<const std::string>& text) noexcept override {
+    gate_.note(live_, text);
   }
 
  protected:
