@@ -39,11 +39,13 @@ static_assert(std::is_trivially_destructible_v<budget_options>);
 /// Requires: options that `check()` accepts (asserted in every build); outlives its users.
 /// Guarantees: exact under races: retries granted ≤ initial + earned + floor, at every moment.
 /// Counts in millionths of a token, so that 0.1 is exact. A loop that ends before it makes the
-/// retry that it paid for gives the token back. Blocks: never; no locks. Thread safety: all
-/// members. Memory ordering: none is needed: a token guards no data. Cost: one locked instruction
-/// to earn or to spend; a full budget earns with one load. The clock is read only when the floor is
-/// asked. 64 bytes. Source: Finagle's RetryBudget, gRPC's retry throttling (A6); the floor is the
-/// generic cell rate algorithm (ATM Forum, 1996).
+/// retry that it paid for gives the token back.
+/// Blocks: never; no locks. Thread safety: all members.
+/// Memory ordering: none to rely on: a token guards no data.
+/// Cost: one locked instruction to earn or to spend; a full budget earns with one load. The clock
+/// is read only when the floor is asked. 64 bytes.
+/// Source: Finagle's RetryBudget, gRPC's retry throttling (A6); the floor is the generic cell rate
+/// algorithm (ATM Forum, 1996).
 class retry_budget {
  public:
   explicit retry_budget(const budget_options& options = {}, clock& time = steady_clock()) noexcept;
@@ -82,7 +84,7 @@ class retry_budget {
   }
   bool take_from_floor() noexcept;
 
-  // On a line of its own: its neighbours are read-only.
+  // The budget fills a line: two of them, for two servers, share none.
   alignas(64) core::atomic<std::int64_t> micro_;
   core::atomic<std::int64_t> floor_due_;  // when the floor's next token is due, in ns of `clock_`
   std::int64_t per_try_;

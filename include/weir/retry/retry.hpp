@@ -52,8 +52,10 @@ class retry_operation;
 /// unless the options are invalid. Every later one looks at the stop reasons first (cancelled,
 /// shutdown, until, nested, attempts, duration, budget), then waits; a reason that turns up ends
 /// the wait at once, and beats a timer that is due at the same moment. A loop that ended stays
-/// ended, with a reason. Blocks or suspends: in next() alone. Errors: next() and failure() give the
-/// same one, see there. Cancellation, draining: end the loop. Thread safety: one flow of control.
+/// ended, with a reason.
+/// Blocks or suspends: in next() alone. Cancellation, draining: end the loop.
+/// Errors: those of failure(), see there; next() refuses with the code and the message of it alone.
+/// Thread safety: one flow of control.
 /// Cost: no allocation in a task but for the error at the end; on a thread one for the first
 /// attempt. A loop that waits is small: the context of an attempt is there while the attempt lasts.
 /// Clock: that of the context; for a context that never ends, that of the task that makes the loop.
