@@ -217,6 +217,17 @@ WEIR_MODEL(an_idle_resource_ends_by_its_timer_or_is_lent) {
   model::check(on.time.next_timer() == time_point::max(), "no timer is left armed");
 }
 
+WEIR_MODEL(a_pool_may_end_while_its_timer_expires) {
+  setting on;
+  auto it = on.make({.max_idle_time = 5ms});
+  {
+    auto mine = wait(it->acquire({}));
+  }
+  model::threads([&] { on.time.advance(5ms); }, [&] { it.reset(); });
+  model::check(on.made.open.load() == 0, "nothing is open in the end");
+  model::check(on.time.next_timer() == time_point::max(), "no timer is left armed");
+}
+
 WEIR_MODEL(a_lower_limit_closes_what_is_too_much) {
   setting on;
   const auto it = on.make({.max_open = 2});

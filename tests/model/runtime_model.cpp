@@ -4,10 +4,13 @@
 #include <memory>
 #include <optional>
 
+#include <sys/epoll.h>
+
 #include <weir/context/context.hpp>
 #include <weir/context/on_cancel.hpp>
 #include <weir/context/sleep.hpp>
 #include <weir/context/wait.hpp>
+#include <weir/runtime/fd.hpp>
 #include <weir/runtime/hop.hpp>
 #include <weir/runtime/runtime.hpp>
 #include <weir/runtime/start.hpp>
@@ -15,6 +18,7 @@
 #include <weir/sync/event.hpp>
 
 #include "explorer/model.hpp"
+#include "seam/descriptors.hpp"
 #include "stage.hpp"
 
 namespace {
@@ -89,6 +93,25 @@ WEIR_MODEL(an_item_may_wait_for_one_that_comes_after_it, .timeouts = 0, .pct = 1
   on.rt.execute(first);
   on.rt.execute(second);
   first.over.wait();
+}
+
+/// The event that the poller brought keeps it busy: somebody else has to poll for the next one.
+WEIR_MODEL(events_are_seen_while_the_one_who_polled_is_busy, .bound = 1, .timeouts = 0,
+           .pct = 10'000) {
+  settled_runtime on{2};
+  core::park busy;
+  auto first = [&on, &busy] -> task<int> {
+    const context never;
+    static_cast<void>(co_await readable(on.rt, never, 3));
+    busy.wait();
+    co_return 1;
+  };
+  auto handle = core::start(on.rt, {"first"}, {}, first, no_tail{});
+  model::set_ready(3, EPOLLIN);
+  model::set_ready(4, EPOLLIN);
+  model::check(wait(readable(on.rt, {}, 4)).has_value(), "somebody polls");
+  busy.wake();
+  model::check(wait(handle.join({})).value_or(0) == 1, "it ended");
 }
 
 /// Ready means: without the runtime's end, which would run it anyway.
