@@ -11,7 +11,7 @@ struct blank final : registry_entry {
   [[nodiscard]] std::string describe() const override { return {}; }
 
   [[nodiscard]] std::uint64_t view_from_link() const noexcept {
-    return offset_within(static_cast<const list_hook*>(this), &debug_);
+    return offset_within(static_cast<const list_hook*>(this), debug_);
   }
 };
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include <weir/core/sync/atomic.hpp>
 #include <weir/runtime/registry.hpp>
@@ -44,9 +45,10 @@ struct debug_tasks {
 };
 
 /// How far `inner` lies behind `outer`, within one object.
-inline std::uint64_t offset_within(const void* outer, const void* inner) noexcept {
-  return static_cast<std::uint64_t>(static_cast<const char*>(inner) -
-                                    static_cast<const char*>(outer));
+template <class T>
+std::uint64_t offset_within(const void* outer, const T& inner) noexcept {
+  const auto* at = static_cast<const void*>(std::addressof(inner));
+  return static_cast<std::uint64_t>(static_cast<const char*>(at) - static_cast<const char*>(outer));
 }
 
 }  // namespace weir::core

@@ -197,11 +197,11 @@ debug_tasks live_tasks::shape_for_debugger() noexcept WEIR_NO_THREAD_SAFETY_ANAL
   const list_hook* const link = &task;
   return {.shard_count = shard_count,
           .shard_size = sizeof(shard),
-          .shard_list = offset_within(&empty, &empty.tasks),
-          .name = offset_within(link, &task.name),
-          .site = offset_within(link, &task.site),
-          .since = offset_within(link, &task.since),
-          .note = offset_within(link, &task.note)};
+          .shard_list = offset_within(&empty, empty.tasks),
+          .name = offset_within(link, task.name),
+          .site = offset_within(link, task.site),
+          .since = offset_within(link, task.since),
+          .note = offset_within(link, task.note)};
 }
 
 bool live_tasks::has(const void* flow, std::uintptr_t thread) const noexcept {
