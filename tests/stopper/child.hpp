@@ -71,11 +71,12 @@ inline void say(const char* text) {
 class blocked_signals {
  public:
   blocked_signals() {
-    sigset_t both;
-    sigemptyset(&both);
-    sigaddset(&both, SIGTERM);
-    sigaddset(&both, SIGINT);
-    EXPECT_EQ(::pthread_sigmask(SIG_BLOCK, &both, &before_), 0);
+    sigset_t all;
+    sigemptyset(&all);
+    sigaddset(&all, SIGTERM);
+    sigaddset(&all, SIGINT);
+    sigaddset(&all, SIGUSR1);
+    EXPECT_EQ(::pthread_sigmask(SIG_BLOCK, &all, &before_), 0);
   }
   blocked_signals(const blocked_signals&) = delete;
   blocked_signals& operator=(const blocked_signals&) = delete;
