@@ -65,8 +65,10 @@ int main() {
   const weir::context named = session.get().with_value(request_id, "r-7");
   const auto closes = weir::on_cancel(named, []() noexcept { std::puts("closes its socket"); });
   session.cancel(weir::error{weir::errc::cancelled, "the client hung up"});
-  std::printf("request %s: %s\n", named.value(request_id)->c_str(),
-              named.cancel_cause()->what.to_string().c_str());
+  if (const auto why = named.cancel_cause()) {
+    std::printf("request %s: %s\n", named.value(request_id)->c_str(),
+                why->what.to_string().c_str());
+  }
 
   // A select ends with whichever is ready first.
   weir::channel<int> jobs{1};
