@@ -193,22 +193,6 @@ TEST(regressions, a_task_has_one_thing_to_watch) {
   EXPECT_EQ(ended, 3);
 }
 
-// oklog/run 22: one actor that did not return held up all others for ever.
-TEST(regressions, a_closer_that_does_not_return_is_named_when_the_deadline_has_come) {
-  runtime rt{{.workers = 1}};
-  stopper s{rt, {.heartbeat = {}}};
-  event release;
-  s.defer("first registered", [] {}).keep();
-  s.defer("hangs", [&] { (void)weir::wait(release.wait({})); }).keep();
-  const auto report = weir::wait(s.stop({.drain = 1ms, .cancel = 1ms, .close = 1ms})).value();
-  EXPECT_EQ(report.outcome(), shutdown_outcome::abandoned);
-  ASSERT_EQ(report.closers.size(), 2U);
-  EXPECT_EQ(report.closers[0].name, "hangs");
-  EXPECT_EQ(report.closers[0].state, shutdown_report::closer_state::running);
-  EXPECT_EQ(report.closers[1].state, shutdown_report::closer_state::not_run);
-  release.set();
-}
-
 // tokio 6035: a dump held the lock of the list of tasks while it traced them.
 TEST(regressions, tasks_come_and_go_while_a_snapshot_is_being_formatted) {
   struct sink final : log_sink {
