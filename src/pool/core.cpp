@@ -13,8 +13,8 @@ pool_core::errand::errand(pool_core& owner) noexcept
 pool_core::farewell::farewell(pool_core& owner) noexcept
     : wakeable([](wakeable& self) noexcept {
         pool_core& pool = static_cast<farewell&>(self).pool;
-        std::shared_ptr<pool_core> last;
         permit stay;  // given back last: then the stopper and its runtime may go
+        std::shared_ptr<pool_core> last;
         {
           lock_guard guard{pool.mutex_};
           last = std::move(pool.alive_);

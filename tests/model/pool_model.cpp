@@ -12,6 +12,7 @@
 #include <weir/runtime/run_loop.hpp>
 
 #include "explorer/model.hpp"
+#include "stage.hpp"
 
 namespace {
 
@@ -149,6 +150,41 @@ WEIR_MODEL(a_pool_may_end_before_its_leases) {
   model::threads([&] { it.reset(); }, [&] { first->release(); },
                  [&] { static_cast<void>(second->detach()); });
   model::check(on.made.closed.load() == 1, "what came home was closed");
+}
+
+/// The pool goes while its stopper stops: closed by whichever comes first, and by none too late.
+WEIR_MODEL(a_stop_returns_when_the_pool_that_went_meanwhile_is_closed, .bound = 1, .pct = 10'000) {
+  model::stage on;
+  factory made;
+  stopper owner{on.rt, on.options_here()};
+  std::optional<pool<int>> it{std::in_place, owner, pool_options{.max_open = 1},
+                              std::make_unique<source>(made)};
+  {
+    auto lent = wait(it->acquire({}));
+  }
+  model::threads([&] { it.reset(); },
+                 [&] {
+                   const auto report = wait(owner.stop());
+                   model::check(report && report->outcome() == shutdown_outcome::clean, "it stops");
+                   model::check(made.closed.load() == 1, "what was open is closed by then");
+                 });
+}
+
+/// The last lease of a pool that went before the stop comes home during it.
+WEIR_MODEL(a_stop_waits_for_the_lease_of_a_pool_that_went, .bound = 1, .pct = 10'000) {
+  model::stage on;
+  factory made;
+  std::optional<stopper> owner{std::in_place, on.rt, on.options_here()};
+  std::optional<pool<int>> it{std::in_place, *owner, pool_options{.max_open = 1},
+                              std::make_unique<source>(made)};
+  auto lent = wait(it->acquire({}));
+  it.reset();
+  model::threads([&] { lent->release(); },
+                 [&] {
+                   model::check(wait(owner->stop()).has_value(), "it stops");
+                   model::check(made.closed.load() == 1, "after the lease came home");
+                   owner.reset();
+                 });
 }
 
 WEIR_MODEL(a_timeout_against_a_return_loses_no_resource, .timeouts = 1) {

@@ -65,6 +65,42 @@ WEIR_MODEL(what_a_task_holds_comes_home_before_the_stop_returns, .pct = 10'000) 
       [&] { on.pump(); });
 }
 
+/// Due, cancelled and dropped at once: one of the three, and the stop does not return before.
+WEIR_MODEL(a_delayed_task_starts_or_is_cancelled_or_dropped, .bound = 1, .pct = 10'000) {
+  stage on;
+  on.left.store(2);
+  std::optional<stopper> s{std::in_place, on.rt, on.options()};
+  bool stopped = false;
+  bool ran = false;
+  const auto work = [&]() -> task<void> {
+    model::check(!stopped, "it runs before the stop returns");
+    ran = true;
+    co_return;
+  };
+  auto later = s->spawn_after(std::chrono::seconds{1}, {.name = "later"}, work);
+  model::check(later.has_value(), "it was let in");
+  std::size_t dropped = 0;
+  model::threads(
+      [&] {
+        later->cancel();
+        on.time.advance(std::chrono::seconds{1});
+        on.done();
+      },
+      [&] {
+        const auto report = wait(s->stop());
+        stopped = true;
+        dropped = report->dropped.size();
+        s.reset();
+        on.done();
+      },
+      [&] { on.pump(); });
+  const auto end = wait(later->join({}));
+  model::check(end.has_value() == ran, "it says whether it has run");
+  model::check(dropped <= 1 && !(dropped == 1 && ran), "what was dropped has not run");
+  model::sometimes(dropped == 1, "the stop was first");
+  model::sometimes(dropped == 0, "the cancellation was first");
+}
+
 WEIR_MODEL(a_join_and_a_stop_both_see_the_end_of_a_task, .pct = 10'000) {
   stage on;
   on.left.store(2);

@@ -41,6 +41,8 @@ struct stage {
   stopper_options options() {
     return {.name = "s", .heartbeat = {}, .executor = &loop, .blocking = &inline_now};
   }
+  /// Tasks that run at once on whoever starts them, and closers that may wait.
+  stopper_options options_here() { return {.name = "s", .heartbeat = {}, .executor = &inline_now}; }
   void done() {
     if (left.fetch_sub(1) == 1) loop.wake();
   }
