@@ -2,7 +2,6 @@
 // at once and are stopped, and a budget that they share.
 #include <array>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <new>
 #include <optional>
@@ -115,17 +114,6 @@ void arm(const std::string& row) {
   });
 }
 
-double resident_bytes() {
-  std::FILE* status = std::fopen("/proc/self/status", "r");
-  char line[256];
-  double kib = 0;
-  while (status != nullptr && std::fgets(line, sizeof line, status) != nullptr) {
-    if (std::strncmp(line, "VmRSS:", 6) == 0) std::sscanf(line + 6, "%lf", &kib);
-  }
-  if (status != nullptr) std::fclose(status);
-  return kib * 1024;
-}
-
 constexpr int waiting_loops = 100'000;
 
 /// The first attempt fails, the second is an hour away.
@@ -145,7 +133,7 @@ weir::task<> sleep_for_ever(weir::context ctx, weir::wait_group* waiting) {
 /// Resident memory of each of the tasks that `body` makes, while all of them wait.
 double bytes_each(weir::runtime& rt, const weir::context& ctx,
                   weir::task<> (*body)(weir::context, weir::wait_group*)) {
-  const double before = resident_bytes();
+  const double before = peer::resident_bytes();
   auto waiting = std::make_unique<weir::wait_group>(waiting_loops);
   run_in(rt, [&, group = waiting.get()]() -> weir::task<> {
     for (int i = 0; i < waiting_loops; ++i) {
@@ -155,7 +143,7 @@ double bytes_each(weir::runtime& rt, const weir::context& ctx,
     co_return;
   });
   static_cast<void>(weir::wait(waiting->wait({})));
-  return (resident_bytes() - before) / waiting_loops;
+  return (peer::resident_bytes() - before) / waiting_loops;
 }
 
 void loop_bytes(const std::string& row) {

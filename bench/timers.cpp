@@ -1,5 +1,4 @@
 // A million tasks that sleep: how long until all have woken, and what each of them occupies.
-#include <cstring>
 
 #include <weir/context/sleep.hpp>
 #include <weir/context/wait.hpp>
@@ -40,20 +39,9 @@ void million(const std::string& row, unsigned workers) {
   peer::emit(row, "s", peer::seconds_since(begin));
 }
 
-double resident_bytes() {
-  std::FILE* status = std::fopen("/proc/self/status", "r");
-  char line[256];
-  double kib = 0;
-  while (status != nullptr && std::fgets(line, sizeof line, status) != nullptr) {
-    if (std::strncmp(line, "VmRSS:", 6) == 0) std::sscanf(line + 6, "%lf", &kib);
-  }
-  if (status != nullptr) std::fclose(status);
-  return kib * 1024;
-}
-
 void bytes_each(const std::string& row) {
   weir::runtime rt{{.workers = 2}};
-  const double before = resident_bytes();
+  const double before = peer::resident_bytes();
   weir::wait_group asleep{sleepers};
   const auto spawner = [&rt, &asleep]() -> weir::task<> {
     for (int i = 0; i < sleepers; ++i) {
@@ -67,7 +55,7 @@ void bytes_each(const std::string& row) {
   };
   weir::core::start(rt, {.name = "spawner"}, {}, spawner, untracked{}).detach();
   static_cast<void>(weir::wait(asleep.wait({})));
-  peer::emit(row, "B", (resident_bytes() - before) / sleepers);
+  peer::emit(row, "B", (peer::resident_bytes() - before) / sleepers);
   std::fflush(stdout);
   _exit(0);  // they sleep for an hour
 }

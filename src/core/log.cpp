@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 
 #include <weir/core/log.hpp>
@@ -21,6 +22,14 @@ class to_stderr final : public log_sink {
 };
 
 }  // namespace
+
+void write_lines(log_sink& sink, log_level level, std::string_view text) noexcept {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    sink.write(level, line);
+    text.remove_prefix(std::min(line.size() + 1, text.size()));  // the last one may have no newline
+  }
+}
 
 log_sink& no_log() noexcept {
   static constinit drop instance;

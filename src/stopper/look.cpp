@@ -77,12 +77,7 @@ bool stopper_core::find_running(const work& item, held_worker& into) const {
 }
 
 void stopper_core::dump(log_sink& sink) const {
-  const std::string text = runtime_.snapshot().to_string();
-  for (std::string_view left = text; !left.empty();) {
-    const std::size_t end = left.find('\n');
-    sink.write(log_level::info, left.substr(0, end));
-    left.remove_prefix(end + 1);
-  }
+  write_lines(sink, log_level::info, runtime_.snapshot().to_string());
 }
 
 }  // namespace core

@@ -228,13 +228,7 @@ plan_report shutdown_plan::report() const {
 }
 
 void shutdown_plan::tell() const {
-  if (sink_ == nullptr) return;
-  const std::string text = report().to_string();
-  for (std::string_view left = text; !left.empty();) {
-    const std::size_t end = left.find('\n');
-    sink_->write(log_level::info, left.substr(0, end));
-    left.remove_prefix(end + 1);
-  }
+  if (sink_ != nullptr) write_lines(*sink_, log_level::info, report().to_string());
 }
 
 }  // namespace weir

@@ -9,6 +9,8 @@
 #include <weir/core/error.hpp>
 #include <weir/stopper/shutdown_report.hpp>
 
+#include "runtime/site_text.hpp"
+
 namespace weir {
 namespace {
 
@@ -23,17 +25,6 @@ std::string what(const std::exception_ptr& thrown) {
   } catch (...) {
     return "something that is no std::exception";
   }
-}
-
-/// "bank/main.cpp:41": the end of the path tells enough.
-std::string place(std::source_location site) {
-  std::string_view path = site.file_name();
-  const std::size_t slash = path.rfind('/');
-  if (slash != std::string_view::npos && slash > 0) {
-    const std::size_t before = path.rfind('/', slash - 1);
-    if (before != std::string_view::npos) path.remove_prefix(before + 1);
-  }
-  return std::string{path} + ":" + std::to_string(site.line());
 }
 
 /// "  label       text", broken at spaces so that no line is longer than the columns.
@@ -61,12 +52,12 @@ std::string asked_by(const shutdown_report& report) {
     case shutdown_origin::signal:
       return report.reason;
     case shutdown_origin::failed_task:
-      return "task '" + report.reason + "' (" + place(report.site) + "), which threw";
+      return "task '" + report.reason + "' (" + core::text_of(report.site) + "), which threw";
     case shutdown_origin::destructor:
     case shutdown_origin::call:
       break;
   }
-  return report.reason + " (" + place(report.site) + ")";
+  return report.reason + " (" + core::text_of(report.site) + ")";
 }
 
 std::string phases(const shutdown_report& report) {
@@ -92,11 +83,11 @@ std::string how(const shutdown_report::closer& closer) {
     case shutdown_report::closer_state::failed:
       return to_text(closer.took) + ", failed: " + closer.failure;
     case shutdown_report::closer_state::running:
-      return "still runs after " + to_text(closer.took) + " (" + place(closer.site) + ")";
+      return "still runs after " + to_text(closer.took) + " (" + core::text_of(closer.site) + ")";
     case shutdown_report::closer_state::not_run:
       break;
   }
-  return "did not run (" + place(closer.site) + ")";
+  return "did not run (" + core::text_of(closer.site) + ")";
 }
 
 /// Flushes what nobody else holds: a task that is stuck in a write must not keep us here.
@@ -150,11 +141,13 @@ std::string shutdown_report::to_string() const {
   add(text, "phases", phases(*this));
   add(text, "tasks", counts(*this));
   for (const dropped_task& one : dropped) {
-    add(text, "dropped", "'" + one.name + "' (" + place(one.site) + "), which was not due yet");
+    add(text, "dropped",
+        "'" + one.name + "' (" + core::text_of(one.site) + "), which was not due yet");
   }
   for (const closer& one : closers) add(text, "closer", "'" + one.name + "' " + how(one));
   for (const straggler& one : stragglers) {
-    std::string line = "'" + one.name + "' (" + place(one.site) + ") for " + to_text(one.age);
+    std::string line =
+        "'" + one.name + "' (" + core::text_of(one.site) + ") for " + to_text(one.age);
     if (one.cancelled_for) line += ", cancelled " + to_text(*one.cancelled_for) + " ago";
     if (!one.note.empty()) line += ": " + one.note;
     add(text, "still runs", line);

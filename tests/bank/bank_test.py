@@ -20,15 +20,16 @@ import subprocess
 import sys
 import tempfile
 import termios
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.dont_write_bytecode = True
+
+from claims import check, folder  # noqa: E402
 
 PROGRAM = ""
 LIVE_LINE = re.compile(r"\s+(\d+s|\dm)\s+[\d,]+\s")
 UNSHARE = ["unshare", "--user", "--map-root-user", "--mount"]
-
-
-def check(holds, what, shown=""):
-    if not holds:
-        raise AssertionError(f"{what}\n{shown}")
 
 
 class Outcome:
@@ -88,17 +89,6 @@ class Running:
         code = self.process.wait()
         self.errors.seek(0)
         return Outcome(code, self.out, self.errors.read())
-
-
-@contextlib.contextmanager
-def folder():
-    before = os.getcwd()
-    with tempfile.TemporaryDirectory(prefix="weir-bank-") as path:
-        os.chdir(path)
-        try:
-            yield path
-        finally:
-            os.chdir(before)
 
 
 def sql(text, file="bank.db"):

@@ -16,19 +16,19 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import termios
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.dont_write_bytecode = True
+
+from claims import check, folder  # noqa: E402
 
 PROGRAM = ""
 HERE = os.path.dirname(os.path.abspath(__file__))
 QUICKLY = ["--initial-backoff", "1ms", "--max-backoff", "1ms"]
 NEVER = ["--initial-backoff", "1h"]
 ENDING = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT]
-
-
-def check(holds, what, shown=""):
-    if not holds:
-        raise AssertionError(f"{what}\n{shown}")
 
 
 class Outcome:
@@ -129,17 +129,6 @@ class Terminal:
         os.close(self.fd)
         code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return Outcome(code, "", self.seen.replace("\r\n", "\n"))
-
-
-@contextlib.contextmanager
-def folder():
-    before = os.getcwd()
-    with tempfile.TemporaryDirectory(prefix="weir-retry-") as path:
-        os.chdir(path)
-        try:
-            yield path
-        finally:
-            os.chdir(before)
 
 
 def text_of(file):

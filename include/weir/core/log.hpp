@@ -18,6 +18,9 @@ class log_sink {
   ~log_sink() = default;
 };
 
+/// Writes a text of several lines, one event each.
+void write_lines(log_sink& sink, log_level level, std::string_view text) noexcept;
+
 /// The sink that drops everything.
 log_sink& no_log() noexcept;
 
