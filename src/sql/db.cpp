@@ -120,7 +120,7 @@ result<db> open(stopper& owner, std::string_view address, std::span<const scheme
   std::string names;
   for (const scheme& one : known) {
     if (one.name == parsed->scheme()) {
-      auto made = one.make(*parsed);
+      auto made = one.make(owner, *parsed);
       if (!made) return std::unexpected(std::move(made.error()));
       return db{owner, *std::move(made), options};
     }

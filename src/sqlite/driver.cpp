@@ -142,7 +142,7 @@ result<std::shared_ptr<sql::driver>> make_driver(const sql::url& address,
   return std::make_shared<sqlite_driver>(*std::move(how));
 }
 
-result<std::shared_ptr<sql::driver>> make_default_driver(const sql::url& address) {
+result<std::shared_ptr<sql::driver>> make_default_driver(stopper&, const sql::url& address) {
   return make_driver(address, options{});
 }
 

@@ -118,7 +118,7 @@ class [[nodiscard]] db final : public transactions {
 /// A kind of database that `open` can choose by the scheme of a URL.
 struct scheme {
   std::string_view name;  ///< "sqlite"
-  result<std::shared_ptr<driver>> (*make)(const url& address);
+  result<std::shared_ptr<driver>> (*make)(stopper& owner, const url& address);
 };
 
 /// Opens a database by its URL. The schemes are given, not registered: a program speaks what it

@@ -8,11 +8,14 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include <weir/context/context.hpp>
 #include <weir/core/error.hpp>
 #include <weir/core/executor.hpp>
 #include <weir/runtime/task.hpp>
+#include <weir/sql/bind.hpp>
 #include <weir/sql/errors.hpp>
 #include <weir/sql/row_buffer.hpp>
 #include <weir/sql/value.hpp>
@@ -84,6 +87,24 @@ class driver_statement {
   virtual task<void> stop() = 0;
 };
 
+/// One statement of a batch.
+struct batch_step {
+  driver_statement* made = nullptr;
+  std::span<const value> values;
+  row_buffer* rows = nullptr;  ///< where its rows go, already started; null: they are not read
+  exec_result done;            ///< filled in once it has run
+};
+
+/// How far a batch came.
+struct batch_end {
+  batch_end() noexcept = default;
+  batch_end(std::size_t steps, std::optional<error> why) noexcept
+      : ran(steps), failed(std::move(why)) {}
+
+  std::size_t ran = 0;          ///< steps that ran to their end: all, or those before the one
+  std::optional<error> failed;  ///< that failed with this. None after it was run
+};
+
 /// One connection to a database.
 ///
 /// Errors carry an outcome (with_outcome); one that makes the connection useless also turns
@@ -107,6 +128,22 @@ class driver_connection {
   /// False also if the database itself has rolled back.
   [[nodiscard]] virtual bool in_transaction() const noexcept = 0;
 
+  /// True if `run_batch` sends all at once.
+  [[nodiscard]] virtual bool batches() const noexcept { return false; }
+  /// Runs statements one after another, in one round trip, until one fails. One statement may come
+  /// several times. They may begin and end transactions (`begin_text`, "COMMIT"); one that is open
+  /// after an error has to be rolled back.
+  virtual task<batch_end> run_batch(context ctx, std::span<batch_step> steps) {
+    static_cast<void>(ctx);
+    static_cast<void>(steps);
+    co_return batch_end{0, error{errc::unsupported, "this driver has no batches"}};
+  }
+  /// The statement that begins such a transaction, for a batch.
+  [[nodiscard]] virtual result<std::string> begin_text(tx_options options) const {
+    static_cast<void>(options);
+    return std::string{"BEGIN"};
+  }
+
   virtual task<result<void>> ping(context ctx) = 0;
 
   /// Back to the state of a new connection, whatever it was in the middle of; false if that cannot
@@ -121,6 +158,36 @@ class driver_connection {
 
   /// The driver's own handle, such as `sqlite3*`; null if there is none.
   [[nodiscard]] virtual void* native() noexcept { return nullptr; }
+};
+
+/// What a statement of a lane gave.
+struct lane_reply {
+  exec_result done;
+  std::vector<std::string> names;
+  row_buffer rows;
+};
+
+/// How much a lane may have sent without an answer.
+struct lane_limits {
+  std::size_t connections = 1;
+  std::size_t depth = 256;            ///< statements
+  std::size_t bytes = 1'024 * 1'024;  ///< of statements and parameters
+};
+
+/// Single statements of many callers on few connections, each a transaction of its own, sent
+/// without waiting for the answers of those before.
+///
+/// Guarantees: an error is its own statement's alone. A caller whose context ends stops waiting and
+/// is told that the outcome is unknown once it was sent; the statement goes on, and nobody else is
+/// disturbed. A lost connection is replaced: what was sent on it fails with outcome `unknown`.
+/// Thread safety: all members.
+class driver_lane {
+ public:
+  virtual ~driver_lane() = default;
+  /// `text` and `values` live until the task ends.
+  virtual task<result<lane_reply>> run(context ctx, std::string_view text, arguments* values) = 0;
+  /// Refuses what is new, and closes when all is answered or `ctx` ends.
+  virtual task<void> close(context ctx) = 0;
 };
 
 /// A kind of database at one address. Shared by all connections; outlives them.
@@ -144,6 +211,12 @@ class driver {
   [[nodiscard]] virtual core::executor* home(access) noexcept { return nullptr; }
 
   virtual task<result<std::unique_ptr<driver_connection>>> connect(context ctx, access mode) = 0;
+
+  /// A lane to this database; null if it has none. Connects when first used.
+  [[nodiscard]] virtual std::unique_ptr<driver_lane> open_lane(const lane_limits& limits) {
+    static_cast<void>(limits);
+    return nullptr;
+  }
 
   /// The address for messages, without secrets.
   [[nodiscard]] virtual std::string describe() const = 0;

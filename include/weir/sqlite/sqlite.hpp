@@ -46,7 +46,7 @@ static_assert(std::is_trivially_destructible_v<options>);
 result<std::shared_ptr<sql::driver>> make_driver(const sql::url& address,
                                                  const options& settings = {});
 
-result<std::shared_ptr<sql::driver>> make_default_driver(const sql::url& address);
+result<std::shared_ptr<sql::driver>> make_default_driver(stopper& owner, const sql::url& address);
 
 inline constexpr sql::scheme scheme{"sqlite", &make_default_driver};
 
