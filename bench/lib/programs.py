@@ -99,10 +99,11 @@ class Program:
         return ", ".join([own, *(f"{package} {package_version(package)}"
                                  for package in self.shown_packages)])
 
-    def measure(self, row):
+    def measure(self, row, env=None):
         """Asks for one row; returns {line: (value, unit)}."""
         lines = {}
-        for line in call([*self.command(), row], self.env(), row=row).splitlines():
+        env = {**self.env(), **(env or {})}
+        for line in call([*self.command(), row], env, row=row).splitlines():
             try:
                 report = json.loads(line)
                 lines[report["row"]] = (float(report["value"]), report["unit"])
@@ -130,7 +131,8 @@ class GoPeer(Program):
     """The Go rivals; with a tag, those that need a library beside Go itself."""
 
     libraries = {"puddle": ("golang-github-jackc-puddle-dev", "jackc/puddle"),
-                 "backoff": ("golang-github-cenkalti-backoff-dev", "cenkalti/backoff")}
+                 "backoff": ("golang-github-cenkalti-backoff-dev", "cenkalti/backoff"),
+                 "pgx": ("golang-github-jackc-pgx-v4-dev", "jackc/pgx/v4")}
 
     def __init__(self, processors, tag=""):
         self.processors, self.tag = processors, tag

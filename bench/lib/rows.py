@@ -54,6 +54,7 @@ GROUPS = {
     "timers": "1,000,000 sleepers of 1-100 ms, and the memory of each",
     "retry": "decide on a backoff and arm it; 100,000 loops that wait; a budget they share",
     "bank": "TPC-B-like transfers on SQLite beside a raw single-threaded loop",
+    "postgres": "64 callers on a durable PostgreSQL 15, beside pgbench -c8 -j2 -M prepared",
 }
 
 ALIASES = {"lifecycle": "stopper", "sqlite": "bank", "sleepers": "timers"}
@@ -233,8 +234,30 @@ def bank_rows():
                           goal=1)
 
 
+def postgres_rows():
+    for name, rival, about, goal in (
+            ("select", "select", "a select by key: the pipelined lane", 4),
+            ("tpcb.steps", "tpcb", "TPC-B-like transaction, statement by statement", None),
+            ("tpcb.script", "tpcb", "the same as a script: one round trip", 2),
+            ("tpcb.group", "tpcb", "the same by group commit", 8)):
+        row = f"postgres.{name}"
+        pgbench = Source("pgbench", f"pgbench.{rival}")
+        rivals = {"pgbench": pgbench, "pgx": Source("go-pgx@2", f"pgx.{rival}")}
+        if rival == "tpcb":
+            rivals["pgx-batch"] = Source("go-pgx@2", "pgx.tpcb.batch")
+        yield Row(row, about, "tps", bench(row), rivals, better="higher")
+        yield Row(row + ".ratio", "share of pgbench's throughput", "x", bench(row, over=pgbench),
+                  {name: Source(rival.program, rival.row, over=pgbench)
+                   for name, rival in rivals.items() if rival is not pgbench},
+                  better="higher", goal=goal)
+        yield Row(row + ".p99", "time of one, 99th percentile", "ms", bench(row, row + ".p99"),
+                  {name: Source(rival.program, rival.row, rival.row + ".p99")
+                   for name, rival in rivals.items()}, goal=10 if name == "select" else None)
+
+
 ROWS = [row for rows in (stopper_rows, spawn_rows, context_rows, pool_rows, channel_rows,
-                         timers_rows, retry_rows, bank_rows) for row in rows()]
+                         timers_rows, retry_rows, bank_rows,
+                         postgres_rows) for row in rows()]
 
 
 def select(names):
