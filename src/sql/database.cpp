@@ -18,7 +18,7 @@ pool_options sql_db::limits(const sql::db_options& options, sql::access mode) co
 
 task<result<std::shared_ptr<sql_session>>> sql_db::session(context ctx, sql::access mode,
                                                            bool fresh) {
-  if (mode == sql::access::read_write && inside_.load() == task_record::current()) {
+  if (inside_of_own(mode)) {
     co_return fail(errc::would_deadlock,
                    "this task waits for the connection that its own transaction holds: use the "
                    "transaction's functions, or the database after it has ended");
@@ -99,12 +99,15 @@ task<result<void>> sql_db::transact(context ctx, sql::tx_options options, transa
 }
 
 void sql_db::begin_close() noexcept {
+  groups_.close();
   writers_.begin_close();
   if (readers_) readers_->begin_close();
 }
 
 task<result<void>> sql_db::close(context ctx) {
   begin_close();
+  auto ended = co_await groups_.ended(ctx);
+  if (!ended) co_return ended;
   auto closed = co_await writers_.close(ctx);
   if (!closed || !readers_) co_return closed;
   co_return co_await readers_->close(ctx);

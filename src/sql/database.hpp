@@ -11,6 +11,7 @@
 #include <weir/sql/db.hpp>
 
 #include "sql/connection.hpp"
+#include "sql/group_lane.hpp"
 #include "sql/session.hpp"
 
 namespace weir::core {
@@ -29,6 +30,7 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
         on_bad_(options.on_bad),
         max_open_(options.max_open),
         one_writer_(kind_->connections(options.max_open).writers == 1),
+        groups_(options.group, {.start = &sql_db::start_groups, .owner = this}),
         writers_(owner, limits(options, sql::access::read_write),
                  source(sql::access::read_write, options)) {
     if (kind_->connections(max_open_).readers != 0) {
@@ -48,6 +50,11 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
   task<result<sql::tx>> begin(context ctx, sql::tx_options options);
   task<result<void>> transact(context ctx, sql::tx_options options, transaction_code* fn);
 
+  /// Runs a script, alone or in a group.
+  task<result<sql::script_result>> run(context ctx, sql::script what, sql::run_options options);
+  /// The groups end with the stopper, before the pools, and the stopper's tasks not before them.
+  void end_groups_with(stopper& owner);
+
   void begin_close() noexcept;
   task<result<void>> close(context ctx);
   [[nodiscard]] sql::db_stats stats() const noexcept;
@@ -63,6 +70,17 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
   class inside_scope;
 
   void leave(task_record* who) noexcept;
+  /// Whether the calling task would wait for itself.
+  [[nodiscard]] bool inside_of_own(sql::access mode) const noexcept {
+    return mode == sql::access::read_write && inside_.load() == task_record::current();
+  }
+
+  // In script_run.cpp.
+  task<result<void>> run_alone(context ctx, script_unit* unit);
+  task<result<void>> run_group(std::shared_ptr<group_run> run, script_unit* unit);
+  task<void> serve_groups(std::shared_ptr<sql_db> self, permit stay);
+  static void start_groups(void* self) noexcept;
+
   [[nodiscard]] pool<pooled_connection>& pool_for(sql::access mode) noexcept {
     return mode == sql::access::read_only && readers_ ? *readers_ : writers_;
   }
@@ -81,8 +99,11 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
   const std::size_t max_open_;
   const bool one_writer_;
   atomic<task_record*> inside_{nullptr};  // the task in a transaction on the one writer
+  stopper* stopper_ = nullptr;            // null: the database is closed by its owner
+  group_lane groups_;
   pool<pooled_connection> writers_;
   std::optional<pool<pooled_connection>> readers_;
+  registration groups_closer_;  // before the pools' own, which were registered earlier
 };
 
 template <class T, class F>
@@ -123,9 +144,10 @@ task<T> and_back(std::shared_ptr<sql_db>, task<T> inner) {
 /// What a transaction's closure ends in: its commit, or its rollback. At home.
 task<result<void>> run_and_end(sql::tx* t, transaction_code* fn);
 
-/// Runs `once(&began)` again while it loses against other transactions.
+/// Runs `once(&began)` again while it loses against other transactions. `options` are looked at
+/// after its first run, and live until the end.
 template <class F>
-task<result<void>> repeat_transaction(context ctx, sql::tx_options options, F once) {
+task<result<void>> repeat_transaction(context ctx, const sql::tx_options& options, F once) {
   bool began = false;
   auto done = co_await once(&began);
   const auto lost = [&] {

@@ -11,7 +11,9 @@ using core::sql_session;
 using session_ptr = std::shared_ptr<sql_session>;
 
 db::db(stopper& owner, std::shared_ptr<driver> kind, const db_options& options)
-    : core_(std::make_shared<core::sql_db>(owner, owner.executor(), std::move(kind), options)) {}
+    : core_(std::make_shared<core::sql_db>(owner, owner.executor(), std::move(kind), options)) {
+  core_->end_groups_with(owner);
+}
 
 db::db(core::executor& where, std::shared_ptr<driver> kind, const db_options& options)
     : core_(std::make_shared<core::sql_db>(where, where, std::move(kind), options)) {}
@@ -65,6 +67,10 @@ task<result<tx>> db::do_begin(context ctx, tx_options options) {
 
 task<result<void>> db::do_with_tx(context ctx, tx_options options, core::transaction_code* fn) {
   return and_back(core_, core_->transact(std::move(ctx), options, fn));
+}
+
+task<result<script_result>> db::run(context ctx, script what, run_options options) {
+  return and_back(core_, core_->run(std::move(ctx), std::move(what), options));
 }
 
 task<result<conn>> db::connect(context ctx, access mode) {

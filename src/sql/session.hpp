@@ -4,6 +4,8 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include <weir/context/context.hpp>
@@ -16,6 +18,8 @@
 
 namespace weir::core {
 
+class script_job;
+struct script_unit;
 class sql_db;
 class sql_stream;
 
@@ -55,6 +59,10 @@ class sql_session : public std::enable_shared_from_this<sql_session> {
   task<result<sql::tx>> begin(context ctx, sql::tx_options options, bool owns);
   task<result<void>> commit(context ctx, std::uint64_t serial);
   task<result<void>> rollback(context ctx, std::uint64_t serial);
+
+  /// Runs the scripts of a unit that are not settled, in one transaction, and settles them. An
+  /// error leaves some of them as they were: nothing of those was committed.
+  task<result<void>> run_scripts(context ctx, script_unit* unit);
 
   // ---- for rows
   task<result<bool>> fetch(sql_stream* reader);
@@ -108,6 +116,30 @@ class sql_session : public std::enable_shared_from_this<sql_session> {
   task<result<void>> begin_here(context ctx, sql::tx_options options, bool owns);
   task<result<void>> commit_here(context ctx);
   task<result<void>> rollback_here(context ctx);
+
+  // The same for scripts; in session_script.cpp.
+  enum class attempt_end : std::uint8_t { committed, one_failed, commit_refused };
+  class batch;
+  task<result<void>> scripts_here(context ctx, script_unit* unit);
+  task<result<attempt_end>> scripts_in_turn(context ctx, script_unit* unit,
+                                            std::span<script_job* const> jobs);
+  task<result<attempt_end>> scripts_at_once(context ctx, script_unit* unit,
+                                            std::span<script_job* const> jobs);
+  task<result<bool>> script_in_turn(context ctx, script_job* job, bool point);
+  task<result<void>> step_in_turn(context ctx, script_job* job, std::size_t step);
+  task<result<void>> prepared_step(context ctx, script_job* job, std::size_t step,
+                                   sql::driver_statement* made);
+  task<result<void>> run_text(context ctx, std::string_view text);
+  task<result<void>> undo_scripts(context ctx);
+  task<result<void>> add_text(context ctx, batch* to, std::string_view text);
+  task<result<bool>> add_script(context ctx, batch* to, script_job* job);
+  result<attempt_end> after_commit(const context& ctx, error why,
+                                   std::span<script_job* const> jobs);
+  result<attempt_end> after_batch(const context& ctx, std::size_t at, error why,
+                                  std::span<script_job* const> jobs);
+  result<std::span<const sql::value>> step_values(script_job* job, std::size_t step,
+                                                  const sql::driver_statement& made);
+  [[nodiscard]] bool concerns_all(const context& ctx, const error& why, bool alone) const noexcept;
 
   [[nodiscard]] sql_connection& connection() const noexcept { return **lease_; }
   [[nodiscard]] bool claim() noexcept;

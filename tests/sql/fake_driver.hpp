@@ -32,8 +32,9 @@ enum class call : std::uint8_t {
   ping,
   reset,
   close,
+  batch,
 };
-inline constexpr std::size_t calls = 12;
+inline constexpr std::size_t calls = 13;
 
 class connection;
 
@@ -41,7 +42,9 @@ class connection;
 ///
 /// It speaks: "put ? ?", "txput ? ?" (only ever sent inside a transaction), "get ?", "all",
 /// "count ?" (rows 1 to n), "echo ? …" (one row of its parameters), "clean?" (fails in a session
-/// that somebody left something in). Parameters may be named, as in "get :id". One lock: not fast.
+/// that somebody left something in), "refuse" (errc::constraint), and, in transactions,
+/// SAVEPOINT, ROLLBACK TO SAVEPOINT and RELEASE SAVEPOINT with one level. Parameters may be named,
+/// as in "get :id". One lock: not fast.
 class server {
  public:
   using rows_t = std::vector<std::vector<sql::value>>;
@@ -51,7 +54,9 @@ class server {
   hook_t hook;
   core::executor* home = nullptr;
   bool single_writer = false;
+  bool batches = false;              // run_batch is one call; BEGIN and COMMIT are statements
   bool lose_commit_answers = false;  // the commit happens, and its answer does not arrive
+  bool refuse_commits = false;       // of more than one row, as a deferred constraint might
   int conflicts_to_come = 0;         // that many commits lose
   std::optional<error> refuse_connections;
 
@@ -131,19 +136,26 @@ class connection final : public sql::driver_connection {
   }
   task<result<void>> commit(context ctx) override {
     if (auto ok = co_await enter(ctx, call::commit); !ok) co_return ok;
+    co_return commit_now();
+  }
+  result<void> commit_now() {
     if (server_->conflicts_to_come > 0) {
       --server_->conflicts_to_come;
-      co_return std::unexpected(
+      return std::unexpected(
           sql::with_outcome(error{errc::conflict, "somebody was faster"}, sql::outcome::refused));
+    }
+    if (server_->refuse_commits && written_.size() > 1) {
+      return std::unexpected(
+          sql::with_outcome(error{errc::constraint, "deferred"}, sql::outcome::refused));
     }
     {
       core::lock_guard guard{server_->mutex_};
       for (auto& [id, v] : written_) server_->table_[id] = v;
     }
     forget();
-    if (!server_->lose_commit_answers) co_return result<void>{};
+    if (!server_->lose_commit_answers) return {};
     broken_ = true;
-    co_return std::unexpected(
+    return std::unexpected(
         sql::with_outcome(error{errc::io, "the line went dead"}, sql::outcome::unknown));
   }
   task<result<void>> rollback(context ctx) override {
@@ -152,6 +164,14 @@ class connection final : public sql::driver_connection {
     co_return result<void>{};
   }
   [[nodiscard]] bool in_transaction() const noexcept override { return in_transaction_; }
+  [[nodiscard]] bool batches() const noexcept override { return server_->batches; }
+  task<sql::batch_end> run_batch(context ctx, std::span<sql::batch_step> steps) override;
+  [[nodiscard]] result<std::string> begin_text(sql::tx_options options) const override {
+    if (options.level != sql::isolation::driver_default) {
+      return fail(errc::unsupported, "the fake has no isolation levels");
+    }
+    return std::string{"BEGIN"};
+  }
   task<result<void>> ping(context ctx) override { co_return co_await enter(ctx, call::ping); }
   task<bool> reset(context ctx) override {
     if (auto ok = co_await enter(ctx, call::reset); !ok) co_return false;
@@ -182,13 +202,17 @@ class connection final : public sql::driver_connection {
     }
     co_return co_await server_->before(std::move(ctx), what, this);
   }
+  /// BEGIN and the like, as statements of a batch; nothing if it is none of them.
+  std::optional<result<void>> control(std::string_view verb);
   void forget() noexcept {
     in_transaction_ = false;
     written_.clear();
+    saved_.clear();
   }
 
   std::shared_ptr<server> server_;
   std::map<std::int64_t, sql::value> written_;  // by the open transaction
+  std::map<std::int64_t, sql::value> saved_;    // the same at its savepoint
   int active_ = 0;                              // statements whose rows are being read
   bool in_transaction_ = false;
   core::atomic<bool> bad_{false};
@@ -255,6 +279,14 @@ class statement final : public sql::driver_statement {
   }
 
  private:
+  friend class connection;
+
+  void give_all(sql::row_buffer& into) {
+    for (const auto& one : rows_) {
+      for (const auto& v : one) into.add(sql::view(v));
+      into.end_row();
+    }
+  }
   void end() noexcept {
     if (started_) --on_.active_;
     started_ = false;
@@ -271,6 +303,12 @@ class statement final : public sql::driver_statement {
       (on_.in_transaction_ ? on_.written_ : s.table_)[number(0)] = values[1];
       return sql::exec_result{.rows_affected = 1, .last_insert_id = number(0)};
     }
+    if (verb_ == "refuse") {
+      return std::unexpected(
+          sql::with_outcome(error{errc::constraint, "refused"}, sql::outcome::refused));
+    }
+    if (auto ran = on_.control(verb_))
+      return *ran ? result<sql::exec_result>{} : std::unexpected(ran->error());
     if (verb_ == "clean?") {
       if (on_.in_transaction_ || on_.active_ != 0) s.add(s.dirty_);
     } else if (verb_ == "echo") {
@@ -302,13 +340,15 @@ inline task<result<std::unique_ptr<sql::driver_statement>>> connection::prepare(
   if (auto ok = co_await enter(ctx, call::prepare); !ok) {
     co_return std::unexpected(std::move(ok.error()));
   }
-  static constexpr std::string_view verbs[] = {"put",   "txput", "get",   "all",
-                                               "count", "echo",  "clean?"};
+  static constexpr std::string_view verbs[] = {"put",       "txput",   "get",     "all",   "count",
+                                               "echo",      "clean?",  "refuse",  "BEGIN", "COMMIT",
+                                               "SAVEPOINT", "RELEASE", "ROLLBACK"};
   std::istringstream words{std::string{text}};
   std::string verb;
   words >> verb;
   std::vector<std::string> names;
-  for (std::string word; words >> word;) {
+  const bool control = verb[0] >= 'A' && verb[0] <= 'Z';
+  for (std::string word; !control && words >> word;) {
     names.push_back(word[0] == ':' ? word.substr(1) : std::string{});
   }
   if (std::find(std::begin(verbs), std::end(verbs), verb) == std::end(verbs)) {
@@ -316,6 +356,35 @@ inline task<result<std::unique_ptr<sql::driver_statement>>> connection::prepare(
         error{errc::invalid_argument, "no such verb: " + verb}, sql::outcome::refused));
   }
   co_return std::make_unique<statement>(*this, std::move(verb), std::move(names));
+}
+
+inline std::optional<result<void>> connection::control(std::string_view verb) {
+  if (verb == "BEGIN") {
+    in_transaction_ = true;
+  } else if (verb == "COMMIT") {
+    return commit_now();
+  } else if (verb == "SAVEPOINT") {
+    saved_ = written_;
+  } else if (verb == "ROLLBACK") {
+    written_ = saved_;
+  } else if (verb != "RELEASE") {
+    return std::nullopt;
+  }
+  return result<void>{};
+}
+
+inline task<sql::batch_end> connection::run_batch(context ctx, std::span<sql::batch_step> steps) {
+  if (auto ok = co_await enter(ctx, call::batch); !ok) {
+    co_return sql::batch_end{0, std::move(ok.error())};
+  }
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    auto& made = static_cast<statement&>(*steps[i].made);
+    auto done = made.run(steps[i].values);
+    if (!done) co_return sql::batch_end{i, std::move(done.error())};
+    steps[i].done = *done;
+    if (steps[i].rows != nullptr) made.give_all(*steps[i].rows);
+  }
+  co_return sql::batch_end{steps.size(), std::nullopt};
 }
 
 inline void server::break_all() {

@@ -61,6 +61,13 @@ class arguments {
     keep(given.name, bind<T>::from(std::move(given.value)));
   }
 
+  /// Empties it. Keeps its memory.
+  void clear() noexcept {
+    values_.clear();
+    names_.clear();
+    failure_.reset();
+  }
+
   [[nodiscard]] std::size_t size() const noexcept { return values_.size(); }
   [[nodiscard]] std::span<const value> values() const noexcept { return values_; }
 

@@ -16,6 +16,7 @@
 #include <weir/runtime/task.hpp>
 #include <weir/sql/conn.hpp>
 #include <weir/sql/driver.hpp>
+#include <weir/sql/script.hpp>
 #include <weir/sql/stmt.hpp>
 #include <weir/sql/transactions.hpp>
 #include <weir/sql/tx.hpp>
@@ -53,6 +54,7 @@ struct db_options {
   duration lock_timeout =
       std::chrono::seconds{5};  ///< how long to try again while somebody outside
                                 ///< holds a lock (busy); then errc::busy
+  group_limits group = {};      ///< of scripts that are committed together
   std::uint64_t seed = 1;       ///< of every jitter
 };
 static_assert(std::is_trivially_destructible_v<db_options>);
@@ -88,6 +90,17 @@ class [[nodiscard]] db final : public transactions {
 
   /// Makes sure that the database can be reached.
   task<result<void>> ping(context ctx);
+
+  /// Runs all statements of a script in one transaction, in one round trip if the driver can. It is
+  /// run again, with backoff, when it lost against another transaction. `what` is copied or moved:
+  /// nothing of the caller's has to live on.
+  ///
+  /// Grouped, it shares its COMMIT with what others have waiting, in order, and is told to have
+  /// succeeded only when that COMMIT is known; an error is its own script's alone.
+  /// Errors carry the `step`, counted from 0, and beside those of `queries`: commit_unknown;
+  /// throttled if too many wait; closed. Cancellation: while it waits it is taken out, and not
+  /// sent; while its group runs the caller is let go at once, with commit_unknown.
+  task<result<script_result>> run(context ctx, script what, run_options options = {});
 
   /// Keeps one connection.
   task<result<conn>> connect(context ctx, access mode = access::read_write);

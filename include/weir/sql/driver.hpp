@@ -43,6 +43,8 @@ struct tx_options {
 
   /// with_tx: how often the closure is run again after a conflict or a held lock.
   std::size_t max_retries = 16;
+
+  friend bool operator==(const tx_options&, const tx_options&) noexcept = default;
 };
 static_assert(std::is_trivially_destructible_v<tx_options>);
 
