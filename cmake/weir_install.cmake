@@ -5,6 +5,9 @@ set(weir_installed weir)
 if(TARGET weir_sqlite)
   list(APPEND weir_installed weir_sqlite)
 endif()
+if(TARGET weir_postgres)
+  list(APPEND weir_installed weir_postgres)
+endif()
 install(TARGETS ${weir_installed} EXPORT weir_targets)
 install(DIRECTORY include/weir DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.hpp)
 set(weir_package ${CMAKE_INSTALL_LIBDIR}/cmake/weir)
@@ -14,4 +17,5 @@ configure_package_config_file(cmake/weirConfig.cmake.in weirConfig.cmake
 write_basic_package_version_file(weirConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weirConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/weirConfigVersion.cmake
+              cmake/FindLibpq.cmake
         DESTINATION ${weir_package})

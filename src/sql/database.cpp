@@ -102,10 +102,12 @@ void sql_db::begin_close() noexcept {
   groups_.close();
   writers_.begin_close();
   if (readers_) readers_->begin_close();
+  if (lane_ != nullptr) lane_->begin_close();
 }
 
 task<result<void>> sql_db::close(context ctx) {
   begin_close();
+  if (lane_ != nullptr) co_await lane_->close(ctx);
   auto ended = co_await groups_.ended(ctx);
   if (!ended) co_return ended;
   auto closed = co_await writers_.close(ctx);

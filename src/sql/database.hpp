@@ -16,6 +16,10 @@
 
 namespace weir::core {
 
+/// Closes the lane when the stopper closes; a database on a bare executor is closed by its owner.
+void close_lane_with(stopper& owner, std::shared_ptr<sql::driver_lane> one);
+inline void close_lane_with(executor&, const std::shared_ptr<sql::driver_lane>&) noexcept {}
+
 /// What a `sql::db` holds: the driver, one or two pools, and the rules for bad connections and held
 /// locks. Kept alive by whatever holds a connection.
 class sql_db : public std::enable_shared_from_this<sql_db> {
@@ -36,6 +40,10 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
     if (kind_->connections(max_open_).readers != 0) {
       readers_.emplace(owner, limits(options, sql::access::read_only),
                        source(sql::access::read_only, options));
+    }
+    if (options.pipelined != 0) {
+      lane_ = kind_->open_lane({.connections = options.pipelined});
+      if (lane_ != nullptr) close_lane_with(owner, lane_);
     }
   }
 
@@ -65,6 +73,9 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
     return {.rows = fetch_rows_, .bytes = 64 * 1024};
   }
   [[nodiscard]] executor& where() const noexcept { return where_; }
+
+  /// The way of single statements; null if they take connections like everything else.
+  [[nodiscard]] const std::shared_ptr<sql::driver_lane>& lane() const noexcept { return lane_; }
 
  private:
   class inside_scope;
@@ -104,7 +115,14 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
   pool<pooled_connection> writers_;
   std::optional<pool<pooled_connection>> readers_;
   registration groups_closer_;  // before the pools' own, which were registered earlier
+  std::shared_ptr<sql::driver_lane> lane_;
 };
+
+/// A single statement on the lane, which the database holds as long as it lives.
+task<result<sql::exec_result>> lane_exec(std::shared_ptr<sql::driver_lane> on, context ctx,
+                                         sql::statement_text text, sql::arguments a);
+task<result<sql::first_row>> lane_first(std::shared_ptr<sql::driver_lane> on, context ctx,
+                                        sql::statement_text text, sql::arguments a);
 
 template <class T, class F>
 task<result<T>> sql_db::on_connection(context ctx, sql::access mode, F body) {

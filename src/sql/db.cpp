@@ -38,6 +38,9 @@ task<result<void>> db::ping(context ctx) {
 }
 
 task<result<exec_result>> db::do_exec(context ctx, statement_text text, arguments a) {
+  if (const auto& lane = core_->lane()) {
+    return core::lane_exec(lane, std::move(ctx), std::move(text), std::move(a));
+  }
   auto body = [ctx, text = std::move(text), a = std::move(a)](const session_ptr& s) mutable {
     return s->exec(ctx, 0, &text, &a);
   };
@@ -54,6 +57,9 @@ task<result<rows>> db::do_query(context ctx, statement_text text, arguments a) {
 }
 
 task<result<first_row>> db::do_query_row(context ctx, statement_text text, arguments a) {
+  if (const auto& lane = core_->lane()) {
+    return core::lane_first(lane, std::move(ctx), std::move(text), std::move(a));
+  }
   auto body = [ctx, text = std::move(text), a = std::move(a)](const session_ptr& s) mutable {
     return s->query_row(ctx, 0, &text, &a);
   };

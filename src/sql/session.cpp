@@ -51,7 +51,8 @@ error sql_session::why_gone(const context& ctx) const {
 
 void sql_session::hand_back() noexcept {
   sql_connection& c = connection();
-  if (tx_ != tx_state::none || c.statements.any_busy() || c.driver->in_transaction()) {
+  if (tx_ != tx_state::none || c.statements.any_busy() || c.driver->in_transaction() ||
+      c.driver->in_doubt()) {
     c.dirty = true;
   }
   state_.store(state::ended);

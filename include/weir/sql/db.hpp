@@ -56,6 +56,13 @@ struct db_options {
                                 ///< holds a lock (busy); then errc::busy
   group_limits group = {};      ///< of scripts that are committed together
   std::uint64_t seed = 1;       ///< of every jitter
+
+  /// Connections of a lane, beside the pool, on which the single statements of all callers (`exec`
+  /// and `query_row` of the db itself) are sent without waiting for each other's answers: several
+  /// times the throughput on the network's and the server's time. A statement that takes long holds
+  /// up those behind it; `query`, transactions and `connect` have connections of their own. 0:
+  /// none, every statement has a connection to itself. Drivers without lanes (SQLite) ignore it.
+  std::size_t pipelined = 0;
 };
 static_assert(std::is_trivially_destructible_v<db_options>);
 

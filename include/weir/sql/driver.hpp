@@ -152,7 +152,11 @@ class driver_connection {
   /// be shown, and the connection is closed instead. Its statements are stopped already.
   virtual task<bool> reset(context ctx) = 0;
 
-  /// False: broken or in doubt. Cheap; any thread that holds the connection.
+  /// True: an answer is still on its way. `reset` waits until it is here, before anybody else gets
+  /// the connection. Cheap; any thread that holds the connection.
+  [[nodiscard]] virtual bool in_doubt() const noexcept { return false; }
+
+  /// False: broken. Cheap; any thread that holds the connection.
   [[nodiscard]] virtual bool usable() const noexcept = 0;
 
   /// Says goodbye. The object is destroyed after it, on its home.
@@ -186,9 +190,10 @@ struct lane_limits {
 class driver_lane {
  public:
   virtual ~driver_lane() = default;
-  /// `text` and `values` live until the task ends.
-  virtual task<result<lane_reply>> run(context ctx, std::string_view text, arguments* values) = 0;
-  /// Refuses what is new, and closes when all is answered or `ctx` ends.
+  virtual task<result<lane_reply>> run(context ctx, statement_text text, arguments values) = 0;
+  /// Refuses what is new, and disconnects when all is answered. Returns at once.
+  virtual void begin_close() noexcept = 0;
+  /// The same, and waits for it. What is not answered when `ctx` ends fails as `unknown`.
   virtual task<void> close(context ctx) = 0;
 };
 

@@ -1,0 +1,47 @@
+#include "postgres/lane.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::postgres {
+
+lane::lane(const std::shared_ptr<server>& at, const sql::lane_limits& limits) {
+  for (std::size_t i = 0; i < std::max<std::size_t>(limits.connections, 1); ++i) {
+    lines_.push_back(std::make_shared<line>(at, limits));
+  }
+}
+
+line& lane::shortest() const noexcept {
+  line* best = lines_.front().get();
+  for (const auto& one : lines_) {
+    if (one->load() < best->load()) best = one.get();
+  }
+  return *best;
+}
+
+task<result<sql::lane_reply>> lane::run(context ctx, sql::statement_text text,
+                                        sql::arguments values) {
+  if (values.failure()) co_return std::unexpected(*values.failure());
+  const auto mine = std::make_shared<line_request>(std::move(text), std::move(values));
+  const std::shared_ptr<line> on = shortest().shared_from_this();
+  if (auto taken = on->submit(mine); !taken) co_return std::unexpected(std::move(taken.error()));
+  auto waited = co_await mine->done.wait(ctx);
+  if (!waited) {
+    const bool sent = on->abandon(*mine);
+    co_return std::unexpected(sql::with_outcome(
+        std::move(waited.error()), sent ? sql::outcome::unknown : sql::outcome::not_sent));
+  }
+  if (mine->failed) co_return std::unexpected(*std::move(mine->failed));
+  co_return std::move(mine->reply);
+}
+
+void lane::begin_close() noexcept {
+  for (const auto& one : lines_) one->begin_close();
+}
+
+task<void> lane::close(context ctx) {
+  begin_close();
+  for (const auto& one : lines_) co_await one->close(ctx);
+}
+
+}  // namespace weir::postgres

@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <weir/core/list.hpp>
+#include <weir/core/sync/atomic.hpp>
+#include <weir/core/sync/mutex.hpp>
+#include <weir/sql/driver.hpp>
+#include <weir/sync/channel.hpp>
+#include <weir/sync/event.hpp>
+
+#include "postgres/types.hpp"
+#include "postgres/wire.hpp"
+
+namespace weir::postgres {
+
+/// One statement of one caller. Held by the caller and, from `submit` until it is answered, by the
+/// line: the caller may leave before.
+///
+///   queued ──► taken ──► sent ──► answered
+///     │ the caller leaves
+///     └──► gone, and never sent
+struct line_request : core::list_hook {
+  line_request(sql::statement_text text_, sql::arguments values_) noexcept
+      : text(std::move(text_)), values(std::move(values_)) {}
+
+  sql::statement_text text;
+  sql::arguments values;
+  sql::lane_reply reply;
+  std::optional<error> failed;
+  event done;
+
+  std::shared_ptr<line_request> self;  // while queued
+  bool renewed = false;                // sent again, since its statement had to be prepared anew
+  std::uint8_t connections = 0;        // that were lost before it was sent
+  std::size_t bytes = 0;               // on the wire
+};
+
+/// One connection of a lane. A task, the pump, runs on it while anything is queued or unanswered,
+/// and alone touches the connection; callers queue and wait.
+///
+/// Each statement has a Sync of its own, and so is a transaction and an error of its own. The pump
+/// takes from the queue only what it may send at once, so that what waits longer can still be taken
+/// back by its caller.
+class line : public std::enable_shared_from_this<line> {
+ public:
+  line(std::shared_ptr<server> at, const sql::lane_limits& limits);
+  ~line();
+  line(const line&) = delete;
+  line& operator=(const line&) = delete;
+
+  result<void> submit(const std::shared_ptr<line_request>& one);
+  /// Its caller waits no more. True: it has been sent, or is about to be.
+  bool abandon(line_request& one) noexcept;
+  [[nodiscard]] std::size_t load() const noexcept { return load_.load(); }
+
+  void begin_close() noexcept;
+  task<void> close(context ctx);
+
+ private:
+  struct prepared {
+    std::string text;
+    std::string name;
+    description what;
+    bool ready = false;
+    std::vector<std::shared_ptr<line_request>> waiting;  // until it is described
+  };
+  /// What one Sync ends.
+  struct flight {
+    std::shared_ptr<line_request> request;  // null: a preparation, or a clearing
+    std::shared_ptr<prepared> statement;
+    std::optional<error> failed;
+    std::size_t step = 0;
+    bool stale = false;  // its statement has to be prepared anew
+  };
+
+  task<void> pump(std::shared_ptr<line> self);
+  bool ended();
+  task<bool> connected();
+  void take_and_send();
+  std::shared_ptr<line_request> take() noexcept;
+  [[nodiscard]] std::shared_ptr<prepared> statement_of(std::string_view text);
+  void send(std::shared_ptr<line_request> one, const std::shared_ptr<prepared>& statement);
+  void forget_statements();
+  void receive();
+  void answer(flight& front, pg_result r);
+  void landed(flight done);
+  task<void> wait();
+  void finish(const std::shared_ptr<line_request>& one);
+  void refuse(const std::shared_ptr<line_request>& one, error why);
+  void refuse_queued(const error& why);
+  void lose_connection();
+
+  const std::shared_ptr<server> server_;
+  const sql::lane_limits limits_;
+  context_source source_;
+  channel<char> poke_{1};  // tells a pump that waits of something in the queue
+  core::atomic<std::size_t> load_{0};
+
+  core::mutex mutex_;
+  core::intrusive_list<line_request> queue_ WEIR_GUARDED_BY(mutex_);
+  bool running_ WEIR_GUARDED_BY(mutex_) = false;
+  bool closed_ WEIR_GUARDED_BY(mutex_) = false;
+  event quiet_;  // closed, and the pump has ended
+
+  // The pump's, and while none runs of whoever holds the lock.
+  std::unique_ptr<wire> wire_;
+  std::unordered_map<std::string_view, std::shared_ptr<prepared>> statements_;
+  std::deque<flight> flights_;
+  encoded parameters_;
+  std::vector<std::shared_ptr<line_request>> again_;  // taken, and to be sent anew
+  std::size_t bytes_ = 0;                             // of what is in flight
+  std::uint64_t names_ = 0;
+};
+
+}  // namespace weir::postgres

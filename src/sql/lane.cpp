@@ -1,0 +1,39 @@
+#include <utility>
+
+#include <weir/runtime/run_loop.hpp>
+#include <weir/stopper/stopper.hpp>
+
+#include "sql/database.hpp"
+
+namespace weir::core {
+
+task<result<sql::exec_result>> lane_exec(std::shared_ptr<sql::driver_lane> on, context ctx,
+                                         sql::statement_text text, sql::arguments a) {
+  auto done = co_await on->run(std::move(ctx), std::move(text), std::move(a));
+  if (!done) co_return std::unexpected(std::move(done.error()));
+  co_return done->done;
+}
+
+task<result<sql::first_row>> lane_first(std::shared_ptr<sql::driver_lane> on, context ctx,
+                                        sql::statement_text text, sql::arguments a) {
+  auto done = co_await on->run(std::move(ctx), std::move(text), std::move(a));
+  if (!done) co_return std::unexpected(std::move(done.error()));
+  if (done->rows.rows() == 0) co_return fail(errc::not_found, "the query gave no row");
+  sql::first_row first;
+  first.names = std::move(done->names);
+  first.values = std::move(done->rows);
+  co_return first;
+}
+
+void close_lane_with(stopper& owner, std::shared_ptr<sql::driver_lane> one) {
+  // Kept: of a database that goes before the stop, what is still unanswered is waited for here.
+  owner
+      .defer("db lane",
+             [one = std::move(one)](const context& ctx) -> result<void> {
+               weir::wait(one->close(ctx));
+               return {};
+             })
+      .keep();
+}
+
+}  // namespace weir::core
