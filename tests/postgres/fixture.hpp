@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include <weir/context/sleep.hpp>
+#include <weir/postgres/postgres.hpp>
+#include <weir/runtime/run_loop.hpp>
+#include <weir/runtime/runtime.hpp>
+#include <weir/stopper/stopper.hpp>
+
+namespace weir {
+
+using namespace std::chrono_literals;
+
+/// A runtime with two workers, a stopper that closes the database, and the server that
+/// tests/postgres/cluster has started for this program.
+class postgres_server : public testing::Test {
+ protected:
+  void TearDown() override {
+    auto report = weir::wait(stop_.stop());
+    EXPECT_TRUE(report);
+    db_.reset();
+  }
+
+  static std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    if (value == nullptr) {
+      ADD_FAILURE() << name << " is not set: run this by tests/postgres/cluster with";
+      return {};
+    }
+    return value;
+  }
+  static std::string tcp_url() { return environment("WEIR_PG_URL"); }
+  static std::string socket_url() { return environment("WEIR_PG_SOCKET_URL"); }
+
+  sql::db& open(const std::string& address, sql::db_options limits = {},
+                postgres::options settings = {}) {
+    auto opened = postgres::open(stop_, address, limits, settings);
+    EXPECT_TRUE(opened) << (opened ? "" : opened.error().to_string());
+    db_.emplace(*std::move(opened));
+    return *db_;
+  }
+  sql::db& db() { return db_ ? *db_ : open(socket_url()); }
+
+  /// Runs one statement that has to succeed.
+  template <class... P>
+  sql::exec_result exec(sql::statement_text text, P&&... p) {
+    auto done = weir::wait(db().exec({}, std::move(text), std::forward<P>(p)...));
+    EXPECT_TRUE(done) << (done ? "" : done.error().to_string());
+    return done.value_or(sql::exec_result{});
+  }
+  template <class... T, class... P>
+  result<sql::row_of<T...>> row(sql::statement_text text, P&&... p) {
+    return weir::wait(db().query_row<T...>({}, std::move(text), std::forward<P>(p)...));
+  }
+
+  runtime rt_{{.workers = 2}};
+  stopper stop_{rt_, {.name = "postgres_test"}};
+
+ private:
+  std::optional<sql::db> db_;
+};
+
+}  // namespace weir
