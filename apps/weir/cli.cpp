@@ -98,12 +98,20 @@ void add_bank_options(CLI::App& bank_app, bank::options& how) {
     how.synchronous = given == "full" ? sqlite::synchronous::full : sqlite::synchronous::normal;
     return {};
   });
+  add.value("--commit", [&how](const std::string& given) -> result<void> {
+    if (given != "alone" && given != "grouped") {
+      return std::unexpected(
+          error{errc::invalid_argument, "'" + given + "' is unknown; it is alone or grouped"});
+    }
+    how.commit = given == "grouped" ? sql::commit_mode::grouped : sql::commit_mode::alone;
+    return {};
+  });
   bank_app.add_flag("--audit-only", how.audit_only);
 }
 
 constexpr std::string_view shown_options[] = {
-    "--db",     "--clients", "--duration", "--scale", "--connections", "--synchronous", "--drain",
-    "--cancel", "--seed",    "--journal",  "--json",  "--audit-only",  "--help"};
+    "--db",    "--clients", "--duration", "--scale",   "--connections", "--synchronous", "--commit",
+    "--drain", "--cancel",  "--seed",     "--journal", "--json",        "--audit-only",  "--help"};
 constexpr std::string_view commands[] = {"bank", "retry"};
 
 // Quoted as it was given, without a value that came with it.

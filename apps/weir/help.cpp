@@ -62,6 +62,8 @@ OPTIONS
                       them writes, the others read (default 4)
   --synchronous MODE  when SQLite waits for the disk: normal (at checkpoints)
                       or full (at every commit) (default normal)
+  --commit HOW        transfers are committed alone, or grouped with those that
+                      other clients have waiting (default alone)
   --drain TIME        after the end or the first signal, how long transfers may
                       take to end by themselves (default 10s)
   --cancel TIME       how long cancelled ones may take after that (default 5s)

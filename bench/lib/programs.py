@@ -231,7 +231,7 @@ class SqliteLoop(CppPeer):
 
 
 class WeirBank(Program):
-    """`weir bank` on SQLite; a row is SYNCHRONOUS.cCLIENTS."""
+    """`weir bank` on SQLite; a row is SYNCHRONOUS.cCLIENTS or SYNCHRONOUS.cCLIENTS.COMMIT."""
 
     name = "weir bank"
 
@@ -247,11 +247,12 @@ class WeirBank(Program):
         return [str(self.path)]
 
     def measure(self, row):
-        synchronous, clients = row.split(".c")
+        synchronous, clients, *commit = row.split(".")
         report = self.data_dir / f"weir-{row}.json"
         report.unlink(missing_ok=True)
         call([str(self.path), "bank", "--db", f"sqlite:{self.data_dir / f'weir-{row}.db'}",
-              "--clients", clients, "--scale", "1", "--duration", f"{self.seconds:g}s",
+              "--clients", clients.removeprefix("c"), "--commit", *(commit or ["alone"]),
+              "--scale", "1", "--duration", f"{self.seconds:g}s",
               "--synchronous", synchronous, "--json", str(report)])
         try:
             figures = json.loads(report.read_text())

@@ -54,10 +54,11 @@ GROUPS = {
     "timers": "1,000,000 sleepers of 1-100 ms, and the memory of each",
     "retry": "decide on a backoff and arm it; 100,000 loops that wait; a budget they share",
     "bank": "TPC-B-like transfers on SQLite beside a raw single-threaded loop",
+    "sqlite": "the same transfers, those of 64 clients committed in groups",
     "postgres": "64 callers on a durable PostgreSQL 15, beside pgbench -c8 -j2 -M prepared",
 }
 
-ALIASES = {"lifecycle": "stopper", "sqlite": "bank", "sleepers": "timers"}
+ALIASES = {"lifecycle": "stopper", "sleepers": "timers"}
 
 LOCKED = dict(floor=Source("floors", "locked"), floor_name="two locked instructions")
 
@@ -234,6 +235,22 @@ def bank_rows():
                           goal=1)
 
 
+def sqlite_rows():
+    for synchronous, goal in (("normal", 1.3), ("full", 4)):
+        raw = Source("sqlite_loop", synchronous, "tps")
+        ask = f"{synchronous}.c64.grouped"
+        row = "sqlite." + ask
+        yield Row(row, f"64 clients in groups, synchronous={synchronous}", "tps",
+                  Source("weir_bank", ask, "tps"), {"raw": raw}, better="higher")
+        yield Row(row + ".ratio", "share of the raw loop's throughput", "x",
+                  Source("weir_bank", ask, "tps", raw), better="higher", goal=goal)
+        yield Row(row + ".p99", "transfer time, 99th percentile", "ms",
+                  Source("weir_bank", ask, "p99_ms"),
+                  {"raw": Source("sqlite_loop", synchronous, "p99_ms")}, goal=60)
+        yield Row(row + ".fewest", "fewest transfers of any client (0: starved)", "",
+                  Source("weir_bank", ask, "min_client_transfers"), better="higher", goal=1)
+
+
 def postgres_rows():
     for name, rival, about, goal in (
             ("select", "select", "a select by key: the pipelined lane", 4),
@@ -256,7 +273,7 @@ def postgres_rows():
 
 
 ROWS = [row for rows in (stopper_rows, spawn_rows, context_rows, pool_rows, channel_rows,
-                         timers_rows, retry_rows, bank_rows,
+                         timers_rows, retry_rows, bank_rows, sqlite_rows,
                          postgres_rows) for row in rows()]
 
 

@@ -83,7 +83,7 @@ task<result<void>> program::run_clients(session& on, const beginning& begun) {
 
   clients_ = std::make_unique<workload>(
       on.stop, on.database(), *journal_,
-      workload::settings{how_.clients, begun.scale, report_.seed, run_number()});
+      workload::settings{how_.clients, begun.scale, report_.seed, how_.commit, run_number()});
   live_ = std::make_unique<live_lines>(out_, on.stop, on.database(), *clients_);
   auto print = [this](const context& ctx) { live_->run(ctx); };
   in_commit_.arm();

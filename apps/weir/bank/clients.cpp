@@ -16,25 +16,16 @@ using namespace std::chrono_literals;
 namespace {
 
 // pgbench's script, "TPC-B (sort of)"; the id goes where pgbench has its filler.
-task<result<void>> transfer_body(sql::tx& tx, const transfer_id& id, const transfer& t) {
-  const auto account = co_await tx.exec(
-      "UPDATE pgbench_accounts SET abalance = abalance + ? WHERE aid = ?", t.delta, t.account);
-  if (!account) co_return std::unexpected(account.error());
-  const auto balance = co_await tx.query_row<std::int64_t>(
-      "SELECT abalance FROM pgbench_accounts WHERE aid = ?", t.account);
-  if (!balance) co_return std::unexpected(balance.error());
-  const auto teller = co_await tx.exec(
-      "UPDATE pgbench_tellers SET tbalance = tbalance + ? WHERE tid = ?", t.delta, t.teller);
-  if (!teller) co_return std::unexpected(teller.error());
-  const auto branch = co_await tx.exec(
-      "UPDATE pgbench_branches SET bbalance = bbalance + ? WHERE bid = ?", t.delta, t.branch);
-  if (!branch) co_return std::unexpected(branch.error());
+void write_transfer(sql::script& into, const transfer_id& id, const transfer& t) {
+  into.clear();
+  into.add("UPDATE pgbench_accounts SET abalance = abalance + ? WHERE aid = ?", t.delta, t.account);
+  into.add("SELECT abalance FROM pgbench_accounts WHERE aid = ?", t.account);
+  into.add("UPDATE pgbench_tellers SET tbalance = tbalance + ? WHERE tid = ?", t.delta, t.teller);
+  into.add("UPDATE pgbench_branches SET bbalance = bbalance + ? WHERE bid = ?", t.delta, t.branch);
   const auto now = std::chrono::floor<std::chrono::microseconds>(core::wall_now());
-  const auto history = co_await tx.exec(
+  into.add(
       "INSERT INTO pgbench_history(tid, bid, aid, delta, mtime, filler) VALUES (?, ?, ?, ?, ?, ?)",
       t.teller, t.branch, t.account, t.delta, now, id.view());
-  if (!history) co_return std::unexpected(history.error());
-  co_return result<void>{};
 }
 
 constexpr int most_retries = 20;
@@ -85,18 +76,19 @@ task<void> workload::client(context ctx, std::size_t number) {
 
 task<result<void>> workload::perform(const context& ctx, client_figures& figures,
                                      const transfer_id& id, const transfer& what) {
-  auto body = [&](sql::tx& tx) { return transfer_body(tx, id, what); };
-  // with_tx could repeat by itself; out here the causes can be counted.
-  const sql::tx_options once{.max_retries = 0};
+  sql::script script;
+  write_transfer(script, id, what);
+  // The database could repeat it by itself; out here the causes can be counted.
+  const sql::run_options once{.tx = {.max_retries = 0}, .commit = how_.commit};
   retry attempts{ctx, {.initial_backoff = 1ms, .max_backoff = 500ms, .max_retries = most_retries}};
   while (const auto attempt = co_await attempts.next()) {
     if (attempt->number > 0) {
       const auto cause = static_cast<std::size_t>(attempts.error_before(0)->code());
       figures.retries[cause].add(1);
     }
-    auto done = co_await database_.with_tx(attempt->context, once, body);
-    if (done) co_return done;
-    if (!sql::retryable(done.error())) co_return done;
+    auto done = co_await database_.run(attempt->context, script, once);
+    if (done) co_return result<void>{};
+    if (!sql::retryable(done.error())) co_return std::unexpected(std::move(done).error());
     attempts.failed(std::move(done).error());
   }
   co_return attempts.failure();

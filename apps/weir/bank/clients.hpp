@@ -54,6 +54,7 @@ class workload {
     std::size_t clients;
     std::int64_t scale;
     std::uint64_t seed;
+    sql::commit_mode commit;
     std::uint64_t run;  ///< what makes the ids of this run's transfers unlike all others
   };
 

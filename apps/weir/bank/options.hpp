@@ -22,6 +22,7 @@ struct options {
   duration drain = std::chrono::seconds{10};
   duration cancel = std::chrono::seconds{5};
   sqlite::synchronous synchronous = sqlite::synchronous::normal;
+  sql::commit_mode commit = sql::commit_mode::alone;
   std::optional<std::uint64_t> seed;  ///< nothing: drawn, and printed
   std::string json;                   ///< empty: no file
   bool audit_only = false;
