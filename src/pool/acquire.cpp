@@ -2,10 +2,13 @@
 
 #include <weir/pool/core.hpp>
 
+#include "runtime/site_text.hpp"
+
 namespace weir::core {
 
-acquire_base::acquire_base(pool_core& pool, const context& ctx, std::source_location site)
-    : pool_(pool), site_(site), bound_(ctx.state()) {
+acquire_base::acquire_base(pool_core& pool, const context& ctx, acquire_options how,
+                           std::source_location site)
+    : pool_(pool), guard_(pool.guard()), site_(site), bound_(ctx.state()), how_(how) {
   if (const auto limit = pool.acquire_timeout()) {
     // A context that never ends has no clock of its own to speak of: the pool's counts.
     if (ctx.state() != nullptr) {
@@ -17,34 +20,68 @@ acquire_base::acquire_base(pool_core& pool, const context& ctx, std::source_loca
   }
 }
 
-result<pool_slot*> acquire_base::take_slot() {
+// guard_ is the pool's lock under another name, which the analysis cannot know.
+bool acquire_base::try_locked(wake_list&) noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
+  return pool_.try_acquire_locked(*this);
+}
+void acquire_base::enqueue(waiter& who, std::uint32_t index,
+                           wake_list& wakes) noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
+  pool_.enqueue(*this, who, index, wakes);
+}
+void acquire_base::withdraw(wake_list&) noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
+  pool_.withdraw(*this);
+}
+
+error acquire_base::refused() const {
+  const std::string name = "'" + pool_.pool_name() + "'";
   switch (refusal_) {
-    case refusal::none:
-      break;
     case refusal::closed:
-      return std::unexpected(error{errc::closed, "the pool '" + pool_.pool_name() + "' is closed"});
+      return {errc::closed, "the pool " + name + " is closed"};
     case refusal::queue_full:
-      return std::unexpected(
-          pool_.with_figures(error{errc::throttled, "too many callers wait for the pool '" +
-                                                        pool_.pool_name() + "' already"}));
+      return pool_.with_figures(
+          error{errc::throttled, "too many callers wait for the pool " + name + " already"});
+    case refusal::hopeless:
+      return pool_
+          .with_figures(error{errc::throttled, "the wait for the pool " + name +
+                                                   " would be longer than the time that is left"})
+          .with("predicted wait", predicted_);
+    case refusal::none:
     case refusal::open_failed:
-      return std::unexpected(open_error_.value_or(error{errc::failed, "opening failed"}));
+    case refusal::deadlock:
+      break;
   }
-  slot_->holder = site_;
+  error why = why_.value_or(error{errc::failed, "opening failed"});
+  if (refusal_ != refusal::deadlock) return why;
+  return pool_.with_figures(std::move(why))
+      .with("holds one since", text_of(holder_))
+      .with("waits at", text_of(site_));
+}
+
+result<pool_slot*> acquire_base::take_slot() {
+  if (refusal_ != refusal::none) return std::unexpected(refused());
+  duration waited{};
+  if (waiting_since_ != time_point{}) waited = slot_->lent_at_ - waiting_since_;
+  pool_.lent(*slot_, site_, waited);
   return slot_;
 }
 
 error acquire_base::explain(error why) const {
   const std::string name = "'" + pool_.pool_name() + "'";
   const errc code = why.code();
-  error told{code, code == errc::deadline_exceeded
-                       ? "nothing in the pool " + name + " became free in time"
-                       : "the wait for the pool " + name + " was cut short"};
-  told = pool_.with_figures(std::move(told));
+  auto unserved = pool_.why_unserved(code, waiting_since_);
+  const auto describe = [&] {
+    if (unserved.nothing_open) {
+      return error{errc::server_down, "nothing could be opened for the pool " + name + " in time"};
+    }
+    return error{code, code == errc::deadline_exceeded
+                           ? "nothing in the pool " + name + " became free in time"
+                           : "the wait for the pool " + name + " was cut short"};
+  };
+  error told = pool_.with_figures(describe());
   if (waiting_since_ != time_point{}) {
     told = std::move(told).with("waited", pool_.where().time().now() - waiting_since_);
   }
-  return std::move(told).caused_by(std::move(why));
+  return std::move(told).caused_by(unserved.why ? *std::move(unserved.why) : std::move(why));
 }
 
 error pool_core::with_figures(error why) const {
@@ -56,6 +93,23 @@ error pool_core::with_figures(error why) const {
       .with("idle", number(now.idle))
       .with("opening", number(now.opening))
       .with("waiting", number(now.waiting));
+}
+
+pool_core::unserved pool_core::why_unserved(errc ended_by, time_point since) noexcept {
+  lock_guard guard{mutex_};
+  if (ended_by != errc::deadline_exceeded) return {};
+  if (since != time_point{}) ++stats_.timeouts;
+  const bool tried = opening_.last_error() || opening_.hangs(clock_.now());
+  return {.nothing_open = tried && stats_.open == stats_.closing, .why = opening_.last_error()};
+}
+
+error open_ended(const context& bound, error why) {
+  const auto cause = bound.cancel_cause();
+  if (why.code() != errc::deadline_exceeded || !cause || cause->what.code() != why.code()) {
+    return why;
+  }
+  return error{errc::server_down, "opening a pooled resource took longer than open_timeout"}
+      .caused_by(std::move(why));
 }
 
 error open_threw(const std::exception_ptr& thrown) {

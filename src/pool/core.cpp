@@ -1,8 +1,11 @@
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <weir/core/assert.hpp>
 #include <weir/pool/core.hpp>
+
+#include "runtime/site_text.hpp"
 
 namespace weir::core {
 
@@ -30,12 +33,19 @@ pool_core::pool_core(const home& at, const pool_options& options)
       clock_(at.where.time()),
       name_(options.name),
       options_(options),
-      stamped_(options.max_lifetime || options.max_idle_time),
+      stamped_(options.max_lifetime || options.max_idle_time || options.validate_after),
       source_(at.where.time()),
       max_open_(options.max_open),
       max_idle_(options.max_idle.value_or(options.max_open)),
+      opening_({.max_opening = std::max<std::size_t>(options.max_opening, 1),
+                .open_timeout = options.open_timeout,
+                .backoff_initial = options.backoff_initial,
+                .backoff_max = options.backoff_max,
+                .seed = options.seed}),
       jitter_(options.seed | 1U) {
   WEIR_ASSERT(options.max_open >= 1, "a pool needs max_open of at least 1");
+  WEIR_ASSERT(options.reserved_high + options.reserved_normal < options.max_open,
+              "a pool reserves all of max_open: nothing is left for low priority");
 }
 
 pool_core::~pool_core() = default;
@@ -45,18 +55,38 @@ void pool_core::start() noexcept {
   wake_list wakes;
   lock_guard guard{mutex_};
   alive_ = shared_from_this();
+  if (options_.leak_after) {
+    look_for_leaks_ = saturating_add(clock_.now(), std::max(*options_.leak_after / 4, duration{1}));
+  }
   request_errand(wakes);
 }
 
 // ---- the errand: what is to be done without the lock ------------------------------------------
 
-bool pool_core::wants_open() const noexcept {
-  if (closed_ || stats_.open + stats_.opening >= max_open_) return false;
-  return stats_.opening < stats_.waiting || stats_.idle + stats_.opening < options_.min_idle;
+open_policy::figures pool_core::open_figures() noexcept {
+  open_policy::figures f{};
+  const std::size_t taken = stats_.open + stats_.opening;
+  f.room = closed_ || taken >= max_open_ ? 0 : max_open_ - taken;
+  // Being prepared they are in use, but come home first.
+  f.waiting = queue_.size() == 0 ? 0 : queue_.servable(stats_.in_use - preparing_, busy_limits());
+  f.live = stats_.open - stats_.closing;
+  f.opening = stats_.opening;
+  f.on_return = preparing_;
+  f.idle = stats_.idle;
+  f.min_idle = options_.min_idle;
+  if (acquire_base* oldest = queue_.oldest()) f.oldest_wait = oldest->waiting_since_;
+  return f;
+}
+
+bool pool_core::wants_open() noexcept {
+  if (queue_.size() == 0 && stats_.idle + stats_.opening >= options_.min_idle) return false;
+  const open_policy::figures f = open_figures();
+  return f.room != 0 && opening_.wanted(f, clock_.now()) != 0;
 }
 
 void pool_core::request_errand(wake_list& wakes) noexcept {
-  if (errand_.pending || (!wants_open() && to_close_.empty())) return;
+  if (errand_.pending) return;
+  if (to_close_.empty() && to_check_.empty() && !wants_open() && next_look() >= armed_for_) return;
   errand_.pending = true;
   errand_.alive = shared_from_this();
   wakes.push(errand_);
@@ -66,13 +96,18 @@ void pool_core::run_errand() noexcept {
   std::shared_ptr<pool_core> alive;
   for (;;) {
     pool_slot* closing = nullptr;
+    pool_slot* checked = nullptr;
     {
+      wake_list wakes;
       lock_guard guard{mutex_};
       if (errand_.alive != nullptr) alive = std::move(errand_.alive);
       closing = to_close_.pop_front();
-      if (closing == nullptr) {
+      if (closing == nullptr) checked = to_check_.pop_front();
+      if (closing == nullptr && checked == nullptr) {
         if (!wants_open()) {
           errand_.pending = false;
+          if (look_for_deadlock_ != time_point::max()) end_deadlock(clock_.now(), wakes);
+          if (const time_point next = next_look(); next < armed_for_) arm_for(next, wakes);
           return;
         }
         ++stats_.opening;
@@ -80,6 +115,8 @@ void pool_core::run_errand() noexcept {
     }
     if (closing != nullptr) {
       start_close(*closing);
+    } else if (checked != nullptr) {
+      start_check(*checked);
     } else {
       start_open();
     }
@@ -100,10 +137,15 @@ void pool_core::retire(pool_slot& slot, close_cause cause, wake_list& wakes) noe
     case close_cause::bad:
       ++stats_.closed_bad;
       break;
+    case close_cause::flushed:
+      ++stats_.closed_flushed;
+      break;
     case close_cause::shutdown:
       ++stats_.closed_shutdown;
       break;
   }
+  slot.cause_ = cause;
+  intrusive_list<roll_entry>::unlink(slot.roll_);
   ++stats_.closing;
   to_close_.push_back(slot);
   request_errand(wakes);
@@ -119,177 +161,75 @@ void pool_core::check_home(wake_list& wakes) noexcept {
   wakes.push(farewell_);
 }
 
-// ---- acquiring ----------------------------------------------------------------------------------
-
-bool pool_core::try_acquire_locked(acquire_base& op, wake_list&) noexcept {
-  if (closed_) {
-    op.refusal_ = acquire_base::refusal::closed;
-    return true;
-  }
-  // Whoever comes home goes to a waiter first, so an idle slot means that nobody waits.
-  if (pool_slot* slot = idle_.pop_front()) {
-    --stats_.idle;
-    ++stats_.in_use;
-    op.slot_ = slot;
-    return true;
-  }
-  if (options_.max_waiters && stats_.waiting >= *options_.max_waiters) {
-    ++stats_.refused;
-    op.refusal_ = acquire_base::refusal::queue_full;
-    return true;
-  }
-  return false;
-}
-
-void pool_core::enqueue(acquire_base& op, waiter& who, std::uint32_t index,
-                        wake_list& wakes) noexcept {
-  op.set(who, index);
-  op.waiting_since_ = clock_.now();
-  waiters_.push_back(op);
-  ++stats_.waiting;
-  ++stats_.waits;
-  request_errand(wakes);
-}
-
-void pool_core::withdraw(acquire_base& op) noexcept {
-  if (!op.linked()) return;
-  intrusive_list<wait_node>::unlink(op);
-  --stats_.waiting;
-  ++stats_.abandoned;
-}
-
-acquire_base* pool_core::pop_waiter() noexcept {
-  auto* op = static_cast<acquire_base*>(waiters_.pop_front());
-  if (op != nullptr) --stats_.waiting;
-  return op;
-}
-
-pool_slot* pool_core::try_acquire() noexcept {
-  lock_guard guard{mutex_};
-  pool_slot* slot = closed_ ? nullptr : idle_.pop_front();
-  if (slot != nullptr) {
-    --stats_.idle;
-    ++stats_.in_use;
-  }
-  return slot;
-}
-
-// ---- coming home --------------------------------------------------------------------------------
-
-bool pool_core::hand_on(pool_slot& slot, wake_list& wakes) noexcept {
-  while (acquire_base* op = pop_waiter()) {
-    op->slot_ = &slot;  // before the grant: the waiter may run as soon as it is claimed and woken
-    if (op->grant(wakes)) {
-      ++stats_.in_use;
-      return true;
-    }
-    op->slot_ = nullptr;  // it went elsewhere, and withdraws under this lock
-    ++stats_.abandoned;
-  }
-  idle_.push_front(slot);
-  ++stats_.idle;
-  trim_idle(wakes);
-  if (stamped_) arm_maintenance(wakes);
-  return false;
-}
-
-void pool_core::trim_idle(wake_list& wakes) noexcept {
-  while (stats_.idle > max_idle_ || (stats_.idle > 0 && over_limit())) {
-    pool_slot* oldest = idle_.back();
-    intrusive_list<pool_slot>::unlink(*oldest);
-    --stats_.idle;
-    retire(*oldest, close_cause::surplus, wakes);
-  }
-}
-
-void pool_core::come_home(pool_slot& slot, wake_list& wakes) noexcept {
-  --stats_.in_use;
-  if (closed_) return retire(slot, close_cause::shutdown, wakes);
-  if (over_limit()) return retire(slot, close_cause::surplus, wakes);
-  if (stamped_) {
-    slot.idle_since_ = clock_.now();
-    if (slot.idle_since_ >= slot.retire_at_) return retire(slot, close_cause::lifetime, wakes);
-  }
-  hand_on(slot, wakes);
-}
-
-void pool_core::release(pool_slot& slot) noexcept {
-  if (!usable(slot)) return discard(slot);
-  if (needs_reset(slot)) return start_reset(slot);
-  wake_list wakes;
-  lock_guard guard{mutex_};
-  come_home(slot, wakes);
-}
-
-void pool_core::reset_done(pool_slot& slot, bool clean) noexcept {
-  if (!clean) return discard(slot);
-  wake_list wakes;
-  lock_guard guard{mutex_};
-  come_home(slot, wakes);
-}
-
-void pool_core::discard(pool_slot& slot) noexcept {
-  wake_list wakes;
-  lock_guard guard{mutex_};
-  --stats_.in_use;
-  retire(slot, closed_ ? close_cause::shutdown : close_cause::bad, wakes);
-}
-
-void pool_core::detach(pool_slot& slot) noexcept {
-  {
-    wake_list wakes;
-    lock_guard guard{mutex_};
-    --stats_.in_use;
-    --stats_.open;
-    request_errand(wakes);
-    check_home(wakes);
-  }
-  delete &slot;
-}
-
 // ---- what the tasks report ----------------------------------------------------------------------
 
-void pool_core::opened(pool_slot& slot) noexcept {
-  const time_point now = clock_.now();
+void pool_core::open_begins(open_attempt& attempt) noexcept {
   wake_list wakes;
   lock_guard guard{mutex_};
+  attempt.covers = queue_.last_ticket();
+  attempt.epoch = epoch_;
+  opening_.began(attempt, clock_.now());
+  arm_for(next_look(), wakes);
+}
+
+void pool_core::draw_lifetime(pool_slot& slot, time_point now) noexcept {
+  // xorshift: drawn once per resource, so that checking again cannot move the limit.
+  jitter_ ^= jitter_ << 13U;
+  jitter_ ^= jitter_ >> 7U;
+  jitter_ ^= jitter_ << 17U;
+  const auto tenth = *options_.max_lifetime / 10;
+  const auto part = static_cast<double>(jitter_ >> 11U) / static_cast<double>(1ULL << 53U);
+  const auto cut = duration{static_cast<duration::rep>(static_cast<double>(tenth.count()) * part)};
+  slot.retire_at_ = saturating_add(now, *options_.max_lifetime - cut);
+}
+
+void pool_core::opened(open_attempt& attempt, pool_slot& slot) noexcept {
+  const time_point now = clock_.now();
+  const duration took = now - attempt.began;
+  if (options_.hooks != nullptr) options_.hooks->on_open(name_, took, nullptr);
+  wake_list wakes;
+  lock_guard guard{mutex_};
+  opening_.succeeded(attempt, now);
   --stats_.opening;
   ++stats_.open;
   ++stats_.opened;
-  slot.idle_since_ = now;
-  if (options_.max_lifetime) {
-    // xorshift: drawn once per resource, so that checking again cannot move the limit.
-    jitter_ ^= jitter_ << 13U;
-    jitter_ ^= jitter_ >> 7U;
-    jitter_ ^= jitter_ << 17U;
-    const auto tenth = *options_.max_lifetime / 10;
-    const auto part = static_cast<double>(jitter_ >> 11U) / static_cast<double>(1ULL << 53U);
-    const auto cut =
-        duration{static_cast<duration::rep>(static_cast<double>(tenth.count()) * part)};
-    slot.retire_at_ = saturating_add(now, *options_.max_lifetime - cut);
-  }
-  if (closed_) return retire(slot, close_cause::shutdown, wakes);
-  hand_on(slot, wakes);
+  times_.open.add(took);
+  roll_.push_back(slot.roll_);
+  slot.epoch_ = attempt.epoch;
+  if (options_.max_lifetime) draw_lifetime(slot, now);
+  come_home_fresh(slot, wakes);
+  request_errand(wakes);
 }
 
-void pool_core::open_failed(const error& why) noexcept {
+void pool_core::tell_waiters(const open_attempt& attempt, const error& why,
+                             wake_list& wakes) noexcept {
+  // The first failure is one waiter's, and those behind get an attempt at once. When that fails
+  // too, with nothing open that could serve them, all who hoped for it hear of it.
+  const bool all = attempt.probe && stats_.open == stats_.closing;
+  bool told = false;
+  while (acquire_base* op = queue_.oldest()) {
+    if (all ? op->ticket_ > attempt.covers : told) return;
+    if (refuse(*op, acquire_base::refusal::open_failed, &why, wakes)) told = true;
+  }
+}
+
+void pool_core::open_failed(open_attempt& attempt, const error& why) noexcept {
+  const time_point now = clock_.now();
+  if (options_.hooks != nullptr) options_.hooks->on_open(name_, now - attempt.began, &why);
   wake_list wakes;
   lock_guard guard{mutex_};
   --stats_.opening;
-  ++stats_.open_failures;
-  while (acquire_base* op = pop_waiter()) {
-    op->open_error_ = why;
-    op->refusal_ = acquire_base::refusal::open_failed;
-    if (op->grant(wakes)) break;
-    op->refusal_ = acquire_base::refusal::none;
-    op->open_error_.reset();
-    ++stats_.abandoned;
+  if (!attempt.overdue) {
+    ++stats_.open_failures;
+    tell_waiters(attempt, why, wakes);
   }
+  opening_.failed(attempt, now, why);
   request_errand(wakes);  // those behind get an attempt of their own
   check_home(wakes);
 }
 
-void pool_core::closed() noexcept {
+void pool_core::closed(close_cause why) noexcept {
+  if (options_.hooks != nullptr) options_.hooks->on_close(name_, why);
   wake_list wakes;
   lock_guard guard{mutex_};
   --stats_.open;
@@ -306,6 +246,7 @@ void pool_core::set_max_open(std::size_t max_open) noexcept {
   lock_guard guard{mutex_};
   if (max_idle_ == max_open_) max_idle_ = max_open;
   max_open_ = max_open;
+  serve(wakes);
   trim_idle(wakes);
   request_errand(wakes);
 }
@@ -317,6 +258,31 @@ void pool_core::set_max_idle(std::size_t max_idle) noexcept {
   trim_idle(wakes);
 }
 
+void pool_core::flush() noexcept {
+  wake_list wakes;
+  lock_guard guard{mutex_};
+  if (closed_) return;
+  ++epoch_;  // what is lent, prepared or on its way is retired when it comes home
+  while (pool_slot* slot = idle_.pop_front()) {
+    --stats_.idle;
+    retire(*slot, close_cause::flushed, wakes);
+  }
+  request_errand(wakes);
+}
+
+void pool_core::pause() noexcept {
+  lock_guard guard{mutex_};
+  paused_ = true;
+}
+
+void pool_core::resume() noexcept {
+  wake_list wakes;
+  lock_guard guard{mutex_};
+  paused_ = false;
+  serve(wakes);
+  request_errand(wakes);
+}
+
 void pool_core::begin_close() noexcept {
   source_.cancel(error{errc::closed, "the pool closes"});
   wake_list wakes;
@@ -324,9 +290,8 @@ void pool_core::begin_close() noexcept {
   if (closed_) return;
   closed_ = true;
   disarm_maintenance();
-  while (acquire_base* op = pop_waiter()) {
-    op->refusal_ = acquire_base::refusal::closed;
-    op->grant(wakes);
+  while (acquire_base* op = queue_.oldest()) {
+    refuse(*op, acquire_base::refusal::closed, nullptr, wakes);
   }
   while (pool_slot* slot = idle_.pop_front()) {
     --stats_.idle;
@@ -341,25 +306,56 @@ task<result<void>> pool_core::close(context bound) {
   auto home = co_await all_home_.wait(bound);
   if (home) co_return result<void>{};
   const pool_stats left = stats();
-  co_return std::unexpected(
+  error late =
       error{errc::unavailable, "the pool '" + name_ + "' did not get all its resources back"}
           .with("open", static_cast<std::int64_t>(left.open))
           .with("in use", static_cast<std::int64_t>(left.in_use))
-          .caused_by(std::move(home.error())));
+          .with("opening", static_cast<std::int64_t>(left.opening));
+  if (left.in_use != 0) late = std::move(late).with("held by", holders());
+  co_return std::unexpected(std::move(late).caused_by(std::move(home.error())));
+}
+
+std::string pool_core::holders() {
+  std::array<std::source_location, 8> sites;
+  std::size_t known = 0;
+  std::size_t all = 0;
+  {
+    lock_guard guard{mutex_};
+    for (roll_entry* e = roll_.front(); e != nullptr; e = roll_.next(*e)) {
+      // relaxed: see pool_slot.
+      if (e->slot.turns_.load(std::memory_order_relaxed) % 2 == 0) continue;
+      if (known < sites.size()) sites[known++] = e->slot.holder_.load(std::memory_order_relaxed);
+      ++all;
+    }
+  }
+  std::string text;
+  for (std::size_t i = 0; i < known; ++i) text += (i == 0 ? "" : ", ") + text_of(sites[i]);
+  if (all > known) text += " and " + std::to_string(all - known) + " more";
+  return text;
 }
 
 pool_stats pool_core::stats() const noexcept {
   lock_guard guard{mutex_};
   pool_stats copy = stats_;
   copy.max_open = max_open_;
+  copy.waiting = queue_.size();
+  copy.busy_limit = busy_limits()[0];
+  copy.down = opening_.down();
+  copy.paused = paused_;
   return copy;
+}
+
+pool_times pool_core::times() const noexcept {
+  lock_guard guard{mutex_};
+  return times_;
 }
 
 std::string pool_core::describe() const {
   const pool_stats now = stats();
   return "open " + std::to_string(now.open) + " of " + std::to_string(now.max_open) + ", in use " +
          std::to_string(now.in_use) + ", idle " + std::to_string(now.idle) + ", waiting " +
-         std::to_string(now.waiting);
+         std::to_string(now.waiting) + (now.down ? ", server down" : "") +
+         (now.paused ? ", paused" : "");
 }
 
 }  // namespace weir::core

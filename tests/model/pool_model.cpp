@@ -26,6 +26,7 @@ struct factory {
   core::atomic<int> closed{0};
   int failures = 0;  // the first opens that fail
   int most = 1;
+  bool alive = true;  // what validation finds
 };
 
 class source final : public pool_source<int> {
@@ -37,6 +38,7 @@ class source final : public pool_source<int> {
     model::check(factory_.open.fetch_add(1) < factory_.most, "never more than max_open are open");
     co_return result<int>{number};
   }
+  task<bool> validate(int&, context) override { co_return factory_.alive; }
   task<void> close(int) override {
     factory_.open.fetch_sub(1);
     factory_.closed.fetch_add(1);
@@ -273,6 +275,92 @@ WEIR_MODEL(a_lower_limit_closes_what_is_too_much) {
                  [&] { second->release(); });
   const pool_stats end = it->stats();
   model::check(end.open == 1 && end.idle == 1, "one is left");
+}
+
+WEIR_MODEL(a_flush_against_a_return_and_an_acquire_leaves_nothing_old) {
+  setting on;
+  const auto it = on.make({});
+  auto first = wait(it->acquire({}));
+  bool old = false;
+  model::threads([&] { it->flush(); }, [&] { first->release(); },
+                 [&] {
+                   const auto mine = wait(it->acquire({}));
+                   old = **mine == 0;
+                 });
+  const auto last = wait(it->acquire({}));
+  model::check(**last != 0, "after the flush nobody gets what was open before");
+  model::check(it->stats().closed_flushed == 1, "it was closed for that");
+  model::sometimes(old, "it was lent before the flush");
+  model::sometimes(!old, "it was not");
+}
+
+WEIR_MODEL(a_resume_serves_those_who_queued_meanwhile) {
+  setting on;
+  const auto it = on.make({});
+  {
+    auto warm = wait(it->acquire({}));
+  }
+  it->pause();
+  const auto use = [&] {
+    model::check(wait(it->acquire({})).has_value(), "everybody is served in the end");
+  };
+  model::threads(use, use, [&] { it->resume(); });
+  model::check(it->stats().idle == 1, "it is home");
+}
+
+WEIR_MODEL(what_is_reserved_is_lent_to_high_priority_alone) {
+  setting on;
+  const auto it = on.make({.max_open = 2, .reserved_high = 1});
+  {
+    auto one = wait(it->acquire({}, {.priority = pool_priority::high}));
+    auto two = wait(it->acquire({}, {.priority = pool_priority::high}));
+  }
+  core::atomic<int> normal{0};
+  const auto use = [&] {
+    const auto mine = wait(it->acquire({}));
+    model::check(normal.fetch_add(1) == 0, "one is reserved");
+    normal.fetch_sub(1);
+  };
+  model::threads(use, use, [&] {
+    model::check(wait(it->acquire({}, {.priority = pool_priority::high})).has_value(), "served");
+  });
+  model::check(it->stats().idle == 2, "both are home");
+}
+
+WEIR_MODEL(a_dead_resource_is_found_by_its_check_and_replaced) {
+  setting on;
+  on.made.alive = false;
+  const auto it = on.make({.validate_after = 0ms});
+  {
+    auto warm = wait(it->acquire({}));
+  }
+  context_source impatient;
+  model::threads(
+      [&] {
+        const auto mine = wait(it->acquire(impatient.get()));
+        if (mine) model::check(**mine != 0, "nobody gets the dead one");
+      },
+      [&] { impatient.cancel(); });
+  const pool_stats end = it->stats();
+  model::check(end.in_use == 0 && end.waiting == 0, "nothing is left behind");
+}
+
+WEIR_MODEL(a_probe_that_fails_is_told_to_all_but_to_who_gave_up) {
+  setting on;
+  on.made.failures = 2;
+  const auto it = on.make({});
+  context_source impatient;
+  core::atomic<int> served{0};
+  const auto use = [&](const context& ctx) {
+    if (wait(it->acquire(ctx))) served.fetch_add(1);
+  };
+  it->pause();
+  model::threads([&] { use(impatient.get()); }, [&] { use(context{}); },
+                 [&] {
+                   it->resume();
+                   impatient.cancel();
+                 });
+  model::check(it->stats().waiting == 0 && it->stats().in_use == 0, "nobody is left waiting");
 }
 
 /// The pool's tasks on a loop that one more thread runs until the others are done.

@@ -4,13 +4,14 @@
 #include <exception>
 #include <memory>
 #include <optional>
-#include <source_location>
 #include <string>
 
 #include <weir/context/context.hpp>
-#include <weir/context/operation.hpp>
 #include <weir/core/log.hpp>
+#include <weir/pool/acquire.hpp>
+#include <weir/pool/opening.hpp>
 #include <weir/pool/options.hpp>
+#include <weir/pool/slot.hpp>
 #include <weir/runtime/registry.hpp>
 #include <weir/runtime/start.hpp>
 #include <weir/runtime/task.hpp>
@@ -24,37 +25,13 @@ class stopper;
 
 namespace weir::core {
 
-class acquire_base;
-
-/// One open resource. Idle in the pool's list, or with whoever holds its lease.
-///
-///            acquire             release, usable
-///   idle ─────────────► leased ─────────────────► idle, or the next waiter
-///     │                   │  │ release, needs reset
-///     │ lifetime, idle    │  └────────────────► resetting ──► idle, waiter, or closing
-///     │ time, surplus     │ discard, unusable, retired, pool closed
-///     └───────────────────┴───────────────────────────────────► closing ──► gone
-class pool_slot : public list_hook {
- public:
-  virtual ~pool_slot() = default;
-
-  std::source_location holder;  // where it was acquired; written by its holder
-
- private:
-  friend class pool_core;
-
-  time_point idle_since_{};
-  time_point retire_at_ = time_point::max();
-};
-
-enum class close_cause : std::uint8_t { idle_time, lifetime, surplus, bad, shutdown };
-
 /// The state machine of a pool, whatever it pools: limits, the queue, opening, closing, counting.
 /// `pool<R>` adds the type and the calls into the user's source.
 ///
 /// Shared by the pool and by its tasks and leases on their way home: the memory goes with the last.
 /// One lock; under it no user code, no allocation and no wake-up. FIFO: a slot that comes home goes
-/// to the first waiter, so that there is an idle slot only while nobody waits.
+/// to the first waiter that may have it, so that there is an idle slot only while nobody waits who
+/// may (or while it is too old to be lent unchecked).
 class pool_core : public std::enable_shared_from_this<pool_core>, private registry_entry {
  public:
   struct home {
@@ -72,11 +49,13 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
 
   // What acquire_base and leases call.
   [[nodiscard]] mutex& guard() noexcept WEIR_RETURN_CAPABILITY(mutex_) { return mutex_; }
-  bool try_acquire_locked(acquire_base& op, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
+  bool try_acquire_locked(acquire_base& op) noexcept WEIR_REQUIRES(mutex_);
   void enqueue(acquire_base& op, waiter& who, std::uint32_t index, wake_list& wakes) noexcept
       WEIR_REQUIRES(mutex_);
   void withdraw(acquire_base& op) noexcept WEIR_REQUIRES(mutex_);
   pool_slot* try_acquire() noexcept;
+  /// The slot is its caller's from now on: notes who and where.
+  void lent(pool_slot& slot, const std::source_location& site, duration waited) noexcept;
   /// The holder is done with it. The slot is checked, reset, handed on, kept or closed.
   void release(pool_slot& slot) noexcept;
   void discard(pool_slot& slot) noexcept;
@@ -84,24 +63,37 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   void detach(pool_slot& slot) noexcept;
 
   // What the typed part reports from its tasks.
-  void opened(pool_slot& slot) noexcept;
-  void open_failed(const error& why) noexcept;
-  void closed() noexcept;
-  void reset_done(pool_slot& slot, bool clean) noexcept;
+  void open_begins(open_attempt& attempt) noexcept;
+  void opened(open_attempt& attempt, pool_slot& slot) noexcept;
+  void open_failed(open_attempt& attempt, const error& why) noexcept;
+  void closed(close_cause why) noexcept;
+  void made_ready(pool_slot& slot, bool good) noexcept;
+  [[nodiscard]] static close_cause cause_of(const pool_slot& slot) noexcept { return slot.cause_; }
 
   void set_max_open(std::size_t max_open) noexcept;
   void set_max_idle(std::size_t max_idle) noexcept;
+  void flush() noexcept;
+  void pause() noexcept;
+  void resume() noexcept;
 
   [[nodiscard]] pool_stats stats() const noexcept;
+  [[nodiscard]] pool_times times() const noexcept;
   [[nodiscard]] const std::string& pool_name() const noexcept { return name_; }
   [[nodiscard]] std::optional<duration> acquire_timeout() const noexcept {
     return options_.acquire_timeout;
   }
+  [[nodiscard]] duration open_timeout() const noexcept { return options_.open_timeout; }
   [[nodiscard]] core::executor& where() noexcept { return home_.where; }
   [[nodiscard]] log_sink& log() noexcept { return home_.log != nullptr ? *home_.log : no_log(); }
   [[nodiscard]] const context& ctx() const noexcept { return source_.get(); }
   /// Adds the pool's figures to an error.
   [[nodiscard]] error with_figures(error why) const;
+  struct unserved {
+    bool nothing_open = false;                // and what was tried to open failed, or does not end
+    std::optional<error> why = std::nullopt;  // the last open failed
+  };
+  /// Why a wait that has ended was not served; counts timeouts.
+  [[nodiscard]] unserved why_unserved(errc ended_by, time_point since) noexcept;
 
   /// Refuses acquires, fails waiters, closes what is idle. Returns at once; idempotent.
   void begin_close() noexcept;
@@ -116,12 +108,14 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   virtual void start_open() noexcept = 0;
   virtual void start_close(pool_slot& slot) noexcept = 0;
   virtual void start_reset(pool_slot& slot) noexcept = 0;
+  virtual void start_check(pool_slot& slot) noexcept = 0;
   // The holder's own last look at the resource, on its thread.
   [[nodiscard]] virtual bool usable(pool_slot& slot) noexcept = 0;
   [[nodiscard]] virtual bool needs_reset(pool_slot& slot) noexcept = 0;
 
  private:
-  /// Things to do after the lock is released: open as many as are wanted, close what was taken out.
+  /// Things to do after the lock is released: open as many as are wanted, close and check what was
+  /// taken out, set the timer.
   struct errand final : wakeable {
     explicit errand(pool_core& owner) noexcept;
     pool_core& pool;
@@ -139,31 +133,57 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
     pool_core& pool;
     bool told = false;
   };
+  struct leak {
+    std::source_location site;
+    duration held;
+  };
 
   [[nodiscard]] std::string_view kind() const noexcept override { return "pool"; }
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
   [[nodiscard]] std::string describe() const override;
 
+  // Lending.
+  [[nodiscard]] pool_queue::limits busy_limits() const noexcept WEIR_REQUIRES(mutex_);
+  [[nodiscard]] bool stale(const pool_slot& slot) const noexcept WEIR_REQUIRES(mutex_);
+  [[nodiscard]] bool hopeless(acquire_base& op) noexcept WEIR_REQUIRES(mutex_);
+  void serve(wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
+  bool refuse(acquire_base& op, acquire_base::refusal how, const error* why,
+              wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   void come_home(pool_slot& slot, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
-  bool hand_on(pool_slot& slot, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
+  void come_home_fresh(pool_slot& slot, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
+  void end_loan(pool_slot& slot) noexcept;
+  void note_return(pool_slot& slot) noexcept WEIR_REQUIRES(mutex_);
   void retire(pool_slot& slot, close_cause cause, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   void trim_idle(wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   [[nodiscard]] bool over_limit() const noexcept WEIR_REQUIRES(mutex_);
-  [[nodiscard]] bool wants_open() const noexcept WEIR_REQUIRES(mutex_);
+
+  // Opening.
+  [[nodiscard]] open_policy::figures open_figures() noexcept WEIR_REQUIRES(mutex_);
+  [[nodiscard]] bool wants_open() noexcept WEIR_REQUIRES(mutex_);
+  void draw_lifetime(pool_slot& slot, time_point now) noexcept WEIR_REQUIRES(mutex_);
+  void tell_waiters(const open_attempt& attempt, const error& why, wake_list& wakes) noexcept
+      WEIR_REQUIRES(mutex_);
   void request_errand(wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   void run_errand() noexcept;
+
+  // Maintenance.
   [[nodiscard]] time_point due_at(const pool_slot& slot) const noexcept;
-  void arm_maintenance(wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
+  [[nodiscard]] time_point next_look() noexcept WEIR_REQUIRES(mutex_);
+  void arm_for(time_point when, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   void disarm_maintenance() noexcept WEIR_REQUIRES(mutex_);
   void maintain() noexcept;
-  acquire_base* pop_waiter() noexcept WEIR_REQUIRES(mutex_);
+  void close_what_is_due(time_point now, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
+  [[nodiscard]] std::optional<leak> next_leak(time_point now) noexcept WEIR_REQUIRES(mutex_);
+  void report_leaks(time_point now) noexcept;
+  void end_deadlock(time_point now, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   void check_home(wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
+  [[nodiscard]] std::string holders();
 
   const home home_;
   clock& clock_;
   const std::string name_;
   const pool_options options_;
-  const bool stamped_;  // a lifetime or idle time is set: returns look at the clock
+  const bool stamped_;  // something depends on how long a resource was idle or open
   context_source source_;
   event all_home_;  // closed, and nothing is open
 
@@ -171,10 +191,20 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   std::size_t max_open_ WEIR_GUARDED_BY(mutex_);
   std::size_t max_idle_ WEIR_GUARDED_BY(mutex_);
   bool closed_ WEIR_GUARDED_BY(mutex_) = false;
+  bool paused_ WEIR_GUARDED_BY(mutex_) = false;
+  std::uint64_t epoch_ WEIR_GUARDED_BY(mutex_) = 0;             // how often it was flushed
   intrusive_list<pool_slot> idle_ WEIR_GUARDED_BY(mutex_);      // newest first
   intrusive_list<pool_slot> to_close_ WEIR_GUARDED_BY(mutex_);  // for the errand
-  intrusive_list<wait_node> waiters_ WEIR_GUARDED_BY(mutex_);
+  intrusive_list<pool_slot> to_check_ WEIR_GUARDED_BY(mutex_);  // for the errand
+  intrusive_list<roll_entry> roll_ WEIR_GUARDED_BY(mutex_);     // all that are not being closed
+  pool_queue queue_ WEIR_GUARDED_BY(mutex_);
+  open_policy opening_ WEIR_GUARDED_BY(mutex_);
+  std::size_t preparing_ WEIR_GUARDED_BY(mutex_) = 0;  // being reset or checked
+  time_point last_served_ WEIR_GUARDED_BY(mutex_){};   // or when the first waiter came
+  time_point look_for_deadlock_ WEIR_GUARDED_BY(mutex_) = time_point::max();
+  time_point look_for_leaks_ WEIR_GUARDED_BY(mutex_) = time_point::max();
   pool_stats stats_ WEIR_GUARDED_BY(mutex_);
+  pool_times times_ WEIR_GUARDED_BY(mutex_);
   std::uint64_t jitter_ WEIR_GUARDED_BY(mutex_);
   std::shared_ptr<pool_core> alive_ WEIR_GUARDED_BY(mutex_);  // until closed and all is home
   permit stay_ WEIR_GUARDED_BY(mutex_);  // of a pool that was destroyed before its stopper's stop
@@ -182,46 +212,8 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   errand errand_{*this};
   maintenance_timer timer_{*this};
   timer_service* armed_on_ WEIR_GUARDED_BY(mutex_) = nullptr;
-  time_point armed_for_ WEIR_GUARDED_BY(mutex_){};
+  time_point armed_for_ WEIR_GUARDED_BY(mutex_) = time_point::max();
   std::shared_ptr<pool_core> armed_alive_ WEIR_GUARDED_BY(mutex_);
-};
-
-/// The untyped part of a wait for a resource.
-class acquire_base : public wait_node {
- public:
-  acquire_base(pool_core& pool, const context& ctx, std::source_location site);
-  acquire_base(const acquire_base&) = delete;
-  acquire_base& operator=(const acquire_base&) = delete;
-
-  context_state* bound() noexcept { return bound_; }
-  mutex& guard() noexcept WEIR_RETURN_CAPABILITY(pool_.guard()) { return pool_.guard(); }
-  bool try_locked(wake_list& wakes) noexcept WEIR_REQUIRES(pool_.guard()) {
-    return pool_.try_acquire_locked(*this, wakes);
-  }
-  void enqueue(waiter& who, std::uint32_t index, wake_list& wakes) noexcept
-      WEIR_REQUIRES(pool_.guard()) {
-    pool_.enqueue(*this, who, index, wakes);
-  }
-  void withdraw(wake_list&) noexcept WEIR_REQUIRES(pool_.guard()) { pool_.withdraw(*this); }
-  [[nodiscard]] error explain(error why) const;
-
- protected:
-  [[nodiscard]] result<pool_slot*> take_slot();
-  [[nodiscard]] pool_core& pool() const noexcept { return pool_; }
-
- private:
-  friend class pool_core;
-
-  pool_core& pool_;
-  std::source_location site_;
-  std::optional<context_source> timeout_;  // the pool's own limit on the wait, if it has one
-  context_state* bound_;
-  enum class refusal : std::uint8_t { none, closed, queue_full, open_failed };
-
-  pool_slot* slot_ = nullptr;
-  refusal refusal_ = refusal::none;
-  std::optional<error> open_error_;
-  time_point waiting_since_{};
 };
 
 /// What a pool's tasks leave behind: nothing. They catch what the user's source throws.
@@ -242,6 +234,8 @@ void start_pool_task(pool_core& pool, F fn) {
 /// Closes the pool when the stopper closes.
 [[nodiscard]] registration close_pool_with(stopper& owner, std::shared_ptr<pool_core> pool);
 
+/// What an open that failed is told as; `bound` is the context that it was given.
+[[nodiscard]] error open_ended(const context& bound, error why);
 [[nodiscard]] error open_threw(const std::exception_ptr& thrown);
 void close_threw(pool_core& pool, const std::exception_ptr& thrown);
 

@@ -7,37 +7,11 @@
 #include <utility>
 
 #include <weir/pool/core.hpp>
+#include <weir/pool/source.hpp>
 #include <weir/runtime/start.hpp>
 #include <weir/stopper/stopper.hpp>
 
 namespace weir {
-
-/// How a pool's resources are made, checked and ended. All calls come from the pool's own tasks,
-/// without a lock; `usable` and `needs_reset` from the thread that returns the lease.
-template <class R>
-class pool_source {
- public:
-  virtual ~pool_source() = default;
-
-  /// Opens one. `ctx` is cancelled when the pool closes, not when the caller who wanted it gives
-  /// up: the resource then serves another. May throw; that is a failed open.
-  virtual task<result<R>> open(context ctx) = 0;
-
-  /// Ends one, for good.
-  virtual task<void> close(R resource) {
-    static_cast<void>(resource);
-    co_return;
-  }
-
-  /// False: the resource is broken or in doubt, and is closed instead of kept.
-  [[nodiscard]] virtual bool usable(R&) noexcept { return true; }
-
-  /// True: `reset` runs before the next caller gets it, in a task of its own.
-  [[nodiscard]] virtual bool needs_reset(R&) noexcept { return false; }
-
-  /// Makes it as good as new; false closes it.
-  virtual task<bool> reset(R&, context) { co_return true; }
-};
 
 template <class R>
 class pool;
@@ -160,21 +134,38 @@ class pool {
   /// Waits for a resource.
   lease_operation<R> acquire(const context& ctx,
                              std::source_location site = std::source_location::current()) {
-    return {*core_, ctx, site};
+    return {*core_, ctx, {}, site};
+  }
+  lease_operation<R> acquire(const context& ctx, acquire_options how,
+                             std::source_location site = std::source_location::current()) {
+    return {*core_, ctx, how, site};
   }
 
   /// A resource if one is idle now and nobody waits. Never waits, never opens.
-  [[nodiscard]] std::optional<lease<R>> try_acquire() noexcept {
+  [[nodiscard]] std::optional<lease<R>> try_acquire(
+      std::source_location site = std::source_location::current()) noexcept {
     core::pool_slot* slot = core_->try_acquire();
     if (slot == nullptr) return std::nullopt;
+    core_->lent(*slot, site, duration::zero());
     return lease<R>{*core_, *slot};
   }
 
   [[nodiscard]] pool_stats stats() const noexcept { return core_->stats(); }
+  /// How long waits, loans and opens took. Copies a kilobyte under the pool's lock.
+  [[nodiscard]] pool_times times() const noexcept { return core_->times(); }
 
   /// Changes the limits. Lowering closes surplus idle resources now and busy ones on return.
   void set_max_open(std::size_t max_open) noexcept { core_->set_max_open(max_open); }
   void set_max_idle(std::size_t max_idle) noexcept { core_->set_max_idle(max_idle); }
+
+  /// Retires all that are open or on their way now: what is idle at once, what is lent when it
+  /// comes home. For failovers and new passwords. The pool stays open.
+  void flush() noexcept { core_->flush(); }
+
+  /// Lends nothing until `resume`: callers queue. What is lent stays so; `stats().in_use` says when
+  /// all is home.
+  void pause() noexcept { core_->pause(); }
+  void resume() noexcept { core_->resume(); }
 
   /// Refuses new work from now on, without waiting.
   void begin_close() noexcept { core_->begin_close(); }
@@ -209,7 +200,14 @@ class pool {
       core::start_pool_task(*this, [me = self(), &s] { return me->close_one(me, typed(s)); });
     }
     void start_reset(core::pool_slot& s) noexcept override {
-      core::start_pool_task(*this, [me = self(), &s] { return me->reset_one(me, typed(s)); });
+      core::start_pool_task(*this, [me = self(), &s] {
+        return me->prepare_one(me, typed(s), &pool_source<R>::reset);
+      });
+    }
+    void start_check(core::pool_slot& s) noexcept override {
+      core::start_pool_task(*this, [me = self(), &s] {
+        return me->prepare_one(me, typed(s), &pool_source<R>::validate);
+      });
     }
     bool usable(core::pool_slot& s) noexcept override { return source_->usable(typed(s).resource); }
     bool needs_reset(core::pool_slot& s) noexcept override {
@@ -218,18 +216,21 @@ class pool {
 
     // The first parameter keeps the pool alive as long as the task.
     task<void> open_one(std::shared_ptr<typed_core>) {
+      core::open_attempt attempt;
+      this->open_begins(attempt);
+      const context_source bound{this->ctx(), {.timeout = this->open_timeout()}};
       std::optional<error> failed;
       try {
-        auto opened = co_await source_->open(this->ctx());
-        if (opened) {
-          this->opened(*new slot{std::move(*opened)});
+        auto made = co_await source_->open(bound.get());
+        if (made) {
+          this->opened(attempt, *new slot{std::move(*made)});
           co_return;
         }
-        failed = std::move(opened.error());
+        failed = core::open_ended(bound.get(), std::move(made.error()));
       } catch (...) {
         failed = core::open_threw(std::current_exception());
       }
-      this->open_failed(*failed);
+      this->open_failed(attempt, *failed);
     }
     task<void> close_one(std::shared_ptr<typed_core>, slot& s) {
       const std::unique_ptr<slot> owned{&s};
@@ -238,16 +239,17 @@ class pool {
       } catch (...) {
         core::close_threw(*this, std::current_exception());
       }
-      this->closed();
+      this->closed(this->cause_of(s));
     }
-    task<void> reset_one(std::shared_ptr<typed_core>, slot& s) {
-      bool clean = false;
+    task<void> prepare_one(std::shared_ptr<typed_core>, slot& s,
+                           task<bool> (pool_source<R>::*prepare)(R&, context)) {
+      bool good = false;
       try {
-        clean = co_await source_->reset(s.resource, this->ctx());
+        good = co_await (*source_.*prepare)(s.resource, this->ctx());
       } catch (...) {
-        clean = false;
+        good = false;
       }
-      this->reset_done(s, clean);
+      this->made_ready(s, good);
     }
 
     std::unique_ptr<pool_source<R>> source_;

@@ -1,0 +1,265 @@
+#include <algorithm>
+#include <utility>
+
+#include <weir/core/assert.hpp>
+#include <weir/pool/core.hpp>
+
+/// Who gets a resource, and what becomes of one that comes home.
+namespace weir::core {
+
+// ---- acquiring ----------------------------------------------------------------------------------
+
+pool_queue::limits pool_core::busy_limits() const noexcept {
+  if (paused_) return {};
+  const std::size_t most = max_open_;
+  const std::size_t normal = most - std::min(most, options_.reserved_high);
+  return {most, normal, normal - std::min(normal, options_.reserved_normal)};
+}
+
+bool pool_core::stale(const pool_slot& slot) const noexcept {
+  return options_.validate_after && !slot.known_good_ &&
+         clock_.now() - slot.idle_since_ >= *options_.validate_after;
+}
+
+bool pool_core::hopeless(acquire_base& op) noexcept {
+  // Whoever would be the first to wait is let in: the prediction must not keep itself alive.
+  const std::size_t ahead = queue_.ahead_of(op.rank());
+  if (options_.hopeless == hopeless_waits::admit || ahead == 0 || op.bound_ == nullptr)
+    return false;
+  const time_point deadline = op.bound_->deadline();
+  if (deadline == time_point::max() || &op.bound_->time() != &clock_) return false;
+  if (stats_.open + stats_.opening < max_open_ && stats_.in_use < busy_limits()[op.rank()]) {
+    return false;  // more are about to be opened
+  }
+  const auto predicted = opening_.predicted_wait(ahead + 1, stats_.in_use);
+  if (!predicted || *predicted <= deadline - clock_.now()) return false;
+  op.predicted_ = *predicted;
+  return true;
+}
+
+bool pool_core::try_acquire_locked(acquire_base& op) noexcept {
+  if (closed_) {
+    op.refusal_ = acquire_base::refusal::closed;
+    return true;
+  }
+  // Whoever comes home goes to a waiter who may have it: whoever may have an idle one is the first.
+  pool_slot* slot = idle_.front();
+  if (slot != nullptr && stats_.in_use < busy_limits()[op.rank()] && !stale(*slot)) {
+    intrusive_list<pool_slot>::unlink(*slot);
+    --stats_.idle;
+    ++stats_.in_use;
+    op.slot_ = slot;
+    return true;
+  }
+  if (options_.max_waiters && queue_.size() >= *options_.max_waiters) {
+    ++stats_.refused;
+    op.refusal_ = acquire_base::refusal::queue_full;
+    return true;
+  }
+  if (hopeless(op)) {
+    ++stats_.hopeless;
+    op.refusal_ = acquire_base::refusal::hopeless;
+    return true;
+  }
+  return false;
+}
+
+void pool_core::enqueue(acquire_base& op, waiter& who, std::uint32_t index,
+                        wake_list& wakes) noexcept {
+  op.set(who, index);
+  op.task_ = task_record::current();
+  op.waiting_since_ = clock_.now();
+  if (queue_.size() == 0) last_served_ = op.waiting_since_;
+  queue_.push(op);
+  ++stats_.waits;
+  if (options_.deadlock_after && look_for_deadlock_ == time_point::max()) {
+    look_for_deadlock_ = saturating_add(op.waiting_since_, *options_.deadlock_after);
+  }
+  serve(wakes);  // what is idle is too old to be lent unchecked
+  request_errand(wakes);
+}
+
+void pool_core::withdraw(acquire_base& op) noexcept {
+  if (!op.linked()) return;
+  queue_.remove(op);
+  ++stats_.abandoned;
+}
+
+bool pool_core::refuse(acquire_base& op, acquire_base::refusal how, const error* why,
+                       wake_list& wakes) noexcept {
+  queue_.remove(op);
+  op.refusal_ = how;
+  if (why != nullptr) op.why_ = *why;
+  if (op.grant(wakes)) return true;
+  op.refusal_ = acquire_base::refusal::none;  // it went elsewhere, and withdraws under this lock
+  op.why_.reset();
+  ++stats_.abandoned;
+  return false;
+}
+
+pool_slot* pool_core::try_acquire() noexcept {
+  lock_guard guard{mutex_};
+  pool_slot* slot = closed_ ? nullptr : idle_.front();
+  const auto normal = static_cast<std::size_t>(pool_priority::normal);
+  if (slot == nullptr || stats_.in_use >= busy_limits()[normal] || stale(*slot)) return nullptr;
+  intrusive_list<pool_slot>::unlink(*slot);
+  --stats_.idle;
+  ++stats_.in_use;
+  return slot;
+}
+
+void pool_core::lent(pool_slot& slot, const std::source_location& site, duration waited) noexcept {
+  constexpr std::uint64_t one_in = 64;
+  // relaxed: see pool_slot.
+  constexpr auto relaxed = std::memory_order_relaxed;
+  const std::uint64_t turn = slot.turns_.load(relaxed) + 1;
+  slot.turns_.store(turn, relaxed);
+  slot.holder_.store(site, relaxed);
+  slot.task_.store(task_record::current(), relaxed);
+  if (slot.lent_at_ == time_point{} && (options_.hooks != nullptr || turn / 2 % one_in == 0)) {
+    slot.lent_at_ = clock_.now();
+  }
+  if (options_.hooks != nullptr) options_.hooks->on_acquire(name_, waited, site);
+}
+
+// ---- coming home --------------------------------------------------------------------------------
+
+void pool_core::serve(wake_list& wakes) noexcept {
+  if (queue_.size() == 0 || idle_.empty()) return;
+  const auto limits = busy_limits();
+  const time_point now = clock_.now();
+  while (pool_slot* slot = idle_.front()) {
+    acquire_base* op = queue_.next(stats_.in_use, limits);
+    if (op == nullptr) return;
+    if (stale(*slot)) {
+      if (queue_.size() <= preparing_) return;
+      intrusive_list<pool_slot>::unlink(*slot);
+      --stats_.idle;
+      ++stats_.in_use;
+      ++preparing_;
+      to_check_.push_back(*slot);
+      request_errand(wakes);
+      continue;
+    }
+    queue_.remove(*op);
+    op->slot_ = slot;  // before the grant: the waiter may run as soon as it is claimed and woken
+    slot->lent_at_ = now;
+    if (op->grant(wakes)) {
+      intrusive_list<pool_slot>::unlink(*slot);
+      --stats_.idle;
+      ++stats_.in_use;
+      times_.wait.add(now - op->waiting_since_);
+    } else {
+      op->slot_ = nullptr;  // it went elsewhere, and withdraws under this lock
+      slot->lent_at_ = time_point{};
+      ++stats_.abandoned;
+    }
+  }
+}
+
+void pool_core::trim_idle(wake_list& wakes) noexcept {
+  while (stats_.idle > max_idle_ || (stats_.idle > 0 && over_limit())) {
+    pool_slot* oldest = idle_.back();
+    intrusive_list<pool_slot>::unlink(*oldest);
+    --stats_.idle;
+    retire(*oldest, close_cause::surplus, wakes);
+  }
+}
+
+void pool_core::come_home(pool_slot& slot, wake_list& wakes) noexcept {
+  if (closed_) return retire(slot, close_cause::shutdown, wakes);
+  if (slot.epoch_ != epoch_) return retire(slot, close_cause::flushed, wakes);
+  if (over_limit()) return retire(slot, close_cause::surplus, wakes);
+  if (stamped_) {
+    slot.idle_since_ = clock_.now();
+    if (slot.idle_since_ >= slot.retire_at_) return retire(slot, close_cause::lifetime, wakes);
+  }
+  idle_.push_front(slot);
+  ++stats_.idle;
+  if (queue_.size() != 0) serve(wakes);
+  trim_idle(wakes);
+  if (stamped_ && !idle_.empty()) arm_for(due_at(*idle_.front()), wakes);
+}
+
+void pool_core::come_home_fresh(pool_slot& slot, wake_list& wakes) noexcept {
+  slot.known_good_ = true;  // for those who wait now
+  come_home(slot, wakes);
+  slot.known_good_ = false;
+}
+
+void pool_core::end_loan(pool_slot& slot) noexcept {
+  // relaxed: see pool_slot.
+  slot.turns_.store(slot.turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  if (options_.hooks == nullptr) return;
+  options_.hooks->on_return(name_, clock_.now() - slot.lent_at_, slot.holder_.load());
+}
+
+void pool_core::note_return(pool_slot& slot) noexcept {
+  if (queue_.size() == 0 && slot.lent_at_ == time_point{}) return;
+  const time_point now = clock_.now();
+  if (slot.lent_at_ != time_point{}) {
+    times_.hold.add(now - slot.lent_at_);
+    slot.lent_at_ = time_point{};
+  }
+  if (queue_.size() == 0) return;
+  opening_.served(now - last_served_, stats_.in_use);
+  last_served_ = now;
+}
+
+void pool_core::release(pool_slot& slot) noexcept {
+  if (!usable(slot)) return discard(slot);
+  const bool resets = needs_reset(slot);
+  end_loan(slot);
+  {
+    wake_list wakes;
+    lock_guard guard{mutex_};
+    note_return(slot);
+    if (!resets) {
+      --stats_.in_use;
+      return come_home(slot, wakes);
+    }
+    ++preparing_;
+  }
+  start_reset(slot);
+}
+
+void pool_core::made_ready(pool_slot& slot, bool good) noexcept {
+  wake_list wakes;
+  lock_guard guard{mutex_};
+  --preparing_;
+  --stats_.in_use;
+  if (good) {
+    come_home_fresh(slot, wakes);
+  } else {
+    retire(slot, closed_ ? close_cause::shutdown : close_cause::bad, wakes);
+    serve(wakes);
+  }
+}
+
+void pool_core::discard(pool_slot& slot) noexcept {
+  end_loan(slot);
+  wake_list wakes;
+  lock_guard guard{mutex_};
+  note_return(slot);
+  --stats_.in_use;
+  retire(slot, closed_ ? close_cause::shutdown : close_cause::bad, wakes);
+  serve(wakes);
+}
+
+void pool_core::detach(pool_slot& slot) noexcept {
+  end_loan(slot);
+  {
+    wake_list wakes;
+    lock_guard guard{mutex_};
+    note_return(slot);
+    intrusive_list<roll_entry>::unlink(slot.roll_);
+    --stats_.in_use;
+    --stats_.open;
+    serve(wakes);
+    request_errand(wakes);
+    check_home(wakes);
+  }
+  delete &slot;
+}
+
+}  // namespace weir::core
