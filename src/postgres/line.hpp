@@ -84,6 +84,7 @@ class line : public std::enable_shared_from_this<line> {
   };
 
   task<void> pump(std::shared_ptr<line> self);
+  task<void> hurry();
   bool ended();
   task<bool> connected();
   void take_and_send();

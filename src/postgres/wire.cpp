@@ -123,9 +123,10 @@ bool wire::hung_up() noexcept {
   // What an idle server sends is that it ends, a notice or a notification.
   for (int i = 0; i < 4 && ready_now(fd_, POLLIN, 0ms); ++i) {
     if (PQconsumeInput(conn_) == 0 || PQstatus(conn_) != CONNECTION_OK) return true;
-    pg_result none{PQisBusy(conn_) == 0 ? PQgetResult(conn_) : nullptr};
+    const pg_result none{PQisBusy(conn_) == 0 ? PQgetResult(conn_) : nullptr};
   }
-  return PQstatus(conn_) != CONNECTION_OK;
+  // After its last words the end itself may come a moment later.
+  return last_words_.has_value() || PQstatus(conn_) != CONNECTION_OK;
 }
 
 bool wire::quick_ready() noexcept {
@@ -190,6 +191,17 @@ task<result<void>> wire::run(context ctx, std::string text) {
   co_return result<void>{};
 }
 
+task<bool> wire::ask_to_cancel(context ctx) {
+  auto turn = co_await server_->cancelling.acquire(ctx);
+  if (!turn) co_return false;
+  auto request = [to = cancel_] {
+    std::array<char, 256> why{};
+    return PQcancel(to.get(), why.data(), static_cast<int>(why.size())) == 1;
+  };
+  auto asked = co_await run_blocking(server_->where, ctx, request);
+  co_return asked && *asked;
+}
+
 task<bool> wire::settle() {
   context_source bound{server_->where.time(), {.timeout = server_->to.cancel_timeout}};
   const context ctx = bound.get();
@@ -197,21 +209,9 @@ task<bool> wire::settle() {
   // server closes the cancel's connection when it has passed it on.
   const auto drop = [](std::size_t, pg_result) {};
   if (PQconsumeInput(conn_) == 0 || dead()) co_return false;
-  if (PQisBusy(conn_) != 0) {
-    auto turn = co_await server_->cancelling.acquire(ctx);
-    if (!turn) {
-      kill();
-      co_return false;
-    }
-    auto request = [to = cancel_] {
-      std::array<char, 256> why{};
-      return PQcancel(to.get(), why.data(), static_cast<int>(why.size())) == 1;
-    };
-    auto asked = co_await run_blocking(server_->where, ctx, request);
-    if (!asked || !*asked) {
-      kill();  // it may still arrive, and must meet nobody
-      co_return false;
-    }
+  if (PQisBusy(conn_) != 0 && !co_await ask_to_cancel(ctx)) {
+    kill();  // it may still arrive, and must meet nobody
+    co_return false;
   }
   auto read = co_await collect(ctx, &drop);
   if (!read) kill();

@@ -81,6 +81,10 @@ class wire {
   /// Cancels what runs and reads it to its end. False: it did not end in time.
   task<bool> settle();
 
+  /// Asks the server to cancel what runs, and waits until it has passed that on. False: whether it
+  /// will ever arrive is not known.
+  task<bool> ask_to_cancel(context ctx);
+
   /// A Sync's answer was read by other means than `collect`.
   void synced() noexcept { --syncs_; }
   [[nodiscard]] std::size_t syncs() const noexcept { return syncs_; }

@@ -205,13 +205,18 @@ TEST_F(driver, a_connection_that_was_killed_while_idle_is_replaced_in_secret) {
   const int pid = weir::wait(first->query_row<int>({}, "SELECT pg_backend_pid()")).value();
   EXPECT_TRUE(
       weir::wait(second->query_row<bool>({}, "SELECT pg_terminate_backend($1)", pid)).value());
-  while (weir::wait(second->query_row<std::int64_t>(
-                        {}, "SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pid))
-             .value() != 0) {
+  for (std::int64_t left = 1; left != 0;) {
+    const auto found = weir::wait(second->query_row<std::int64_t>(
+        {}, "SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pid));
+    ASSERT_TRUE(found) << found.error().to_string();
+    left = *found;
   }
   second->release();
   first->release();
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(row<int>("SELECT 5").value(), 5);
+  for (int i = 0; i < 4; ++i) {
+    const auto five = row<int>("SELECT 5");
+    EXPECT_TRUE(five) << five.error().to_string();
+  }
 }
 
 TEST_F(driver, a_statement_whose_server_dies_has_an_unknown_outcome) {
