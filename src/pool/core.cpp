@@ -46,6 +46,7 @@ pool_core::pool_core(const home& at, const pool_options& options)
   WEIR_ASSERT(options.max_open >= 1, "a pool needs max_open of at least 1");
   WEIR_ASSERT(options.reserved_high + options.reserved_normal < options.max_open,
               "a pool reserves all of max_open: nothing is left for low priority");
+  if (options.busy == busy_limit::adaptive) adaptive_.emplace(options.max_open, 1);
 }
 
 pool_core::~pool_core() = default;
@@ -246,6 +247,7 @@ void pool_core::set_max_open(std::size_t max_open) noexcept {
   lock_guard guard{mutex_};
   if (max_idle_ == max_open_) max_idle_ = max_open;
   max_open_ = max_open;
+  if (adaptive_) adaptive_->set_most(max_open);
   serve(wakes);
   trim_idle(wakes);
   request_errand(wakes);

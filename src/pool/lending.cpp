@@ -11,7 +11,7 @@ namespace weir::core {
 
 pool_queue::limits pool_core::busy_limits() const noexcept {
   if (paused_) return {};
-  const std::size_t most = max_open_;
+  const std::size_t most = adaptive_ ? std::min(adaptive_->limit(), max_open_) : max_open_;
   const std::size_t normal = most - std::min(most, options_.reserved_high);
   return {most, normal, normal - std::min(normal, options_.reserved_normal)};
 }
@@ -176,7 +176,10 @@ void pool_core::come_home(pool_slot& slot, wake_list& wakes) noexcept {
   }
   idle_.push_front(slot);
   ++stats_.idle;
-  if (queue_.size() != 0) serve(wakes);
+  if (queue_.size() != 0) {
+    serve(wakes);
+    if (adaptive_) request_errand(wakes);  // it may have grown beyond what is open
+  }
   trim_idle(wakes);
   if (stamped_ && !idle_.empty()) arm_for(due_at(*idle_.front()), wakes);
 }
@@ -195,13 +198,22 @@ void pool_core::end_loan(pool_slot& slot) noexcept {
 }
 
 void pool_core::note_return(pool_slot& slot) noexcept {
-  if (queue_.size() == 0 && slot.lent_at_ == time_point{}) return;
+  const bool waited_for = queue_.size() != 0;
+  if (adaptive_) {
+    using demand = adaptive_limit::demand;
+    const bool full = stats_.in_use >= busy_limits()[0];
+    adaptive_->returned(!waited_for ? demand::none
+                        : full      ? demand::saturated
+                                    : demand::filling,
+                        clock_);
+  }
+  if (!waited_for && slot.lent_at_ == time_point{}) return;
   const time_point now = clock_.now();
   if (slot.lent_at_ != time_point{}) {
     times_.hold.add(now - slot.lent_at_);
     slot.lent_at_ = time_point{};
   }
-  if (queue_.size() == 0) return;
+  if (!waited_for) return;
   opening_.served(now - last_served_, stats_.in_use);
   last_served_ = now;
 }

@@ -9,6 +9,7 @@
 #include <weir/context/context.hpp>
 #include <weir/core/log.hpp>
 #include <weir/pool/acquire.hpp>
+#include <weir/pool/adaptive_limit.hpp>
 #include <weir/pool/opening.hpp>
 #include <weir/pool/options.hpp>
 #include <weir/pool/slot.hpp>
@@ -199,6 +200,7 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   intrusive_list<roll_entry> roll_ WEIR_GUARDED_BY(mutex_);     // all that are not being closed
   pool_queue queue_ WEIR_GUARDED_BY(mutex_);
   open_policy opening_ WEIR_GUARDED_BY(mutex_);
+  std::optional<adaptive_limit> adaptive_ WEIR_GUARDED_BY(mutex_);
   std::size_t preparing_ WEIR_GUARDED_BY(mutex_) = 0;  // being reset or checked
   time_point last_served_ WEIR_GUARDED_BY(mutex_){};   // or when the first waiter came
   time_point look_for_deadlock_ WEIR_GUARDED_BY(mutex_) = time_point::max();

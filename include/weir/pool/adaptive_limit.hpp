@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <weir/core/clock.hpp>
+
+namespace weir {
+
+/// Problem: a server does less, the more is asked of it at once: beyond some number of busy
+/// connections throughput falls, and every caller waits longer. That number is another one on each
+/// machine and changes with the load, so nobody sets it right.
+///
+/// Finds how many resources should be in use at once, by trying: measures the rate of returns under
+/// the present limit and under another one in turns, and takes the other if it is better.
+///
+///            trial decided: take it, or keep the base and try the other direction
+///               ┌───────────────────────────┐
+///               ▼                           │
+///   free ──► measuring: base, trial, trial, base, … ──► resting (both directions were worse
+///    ▲  a return that        │                              │    with the smallest step)
+///    │  somebody waited for  │                              │ rest is over: larger steps again
+///    └───────────────────────┘ nobody waits any more        └──► measuring
+///
+/// Guarantees: between 1 and `most`. *Better* means: from n to m the rate changes by more than a
+/// fifth of what the change of the limit would promise, so of two limits that do the same the lower
+/// one wins, and the limit settles at the knee from any start. Base and trial alternate, so that a
+/// load that changes by itself favours neither; a decision waits until it is clear or twelve pairs
+/// are measured. Without a queue nothing is measured, and nothing changes.
+/// Thread safety: guarded by its owner. Cost: a count per return; a look at the clock twice per
+/// window of some forty returns.
+/// Source: trials with TCP Vegas (never comes down from a high start) and hill climbing (wanders);
+/// the alternating measurement is that of an A/B test.
+class adaptive_limit {
+ public:
+  adaptive_limit(std::size_t most, std::size_t start) noexcept;
+
+  [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
+
+  void set_most(std::size_t most) noexcept;
+
+  enum class demand : std::uint8_t {
+    none,       ///< nobody waits
+    saturated,  ///< somebody waits, and as many are in use as may be
+    filling,    ///< somebody waits, and more are being opened for them
+  };
+  /// A resource came home. The demand is that before its return.
+  void returned(demand now, const clock& time) noexcept;
+
+ private:
+  enum class side : std::uint8_t { base, trial };
+
+  void begin_trial() noexcept;
+  void begin_window(side which) noexcept;
+  void end_window(double rate) noexcept;
+  void decide(bool accept) noexcept;
+  void rest() noexcept;
+  [[nodiscard]] std::size_t candidate() const noexcept;
+
+  std::size_t most_;
+  std::size_t base_;
+  std::size_t trial_;
+  std::size_t limit_;
+
+  // The step: how far, and whether up.
+  std::size_t step_ = 0;  // index into the factors
+  bool up_ = true;
+  int rejected_ = 0;  // in a row, with this step; −1: the last was accepted
+
+  // The trial: logarithms of the ratios of the two rates.
+  int windows_ = 0;
+  double base_rate_ = 0;
+  double trial_rate_ = 0;
+  int pairs_ = 0;
+  double sum_ = 0;
+  double squares_ = 0;
+
+  // The window.
+  side side_ = side::base;
+  std::size_t skip_ = 0;  // returns that still belong to the limit before
+  std::size_t seen_ = 0;
+  time_point began_{};
+
+  std::uint64_t resting_ = 0;  // returns left
+  std::uint64_t next_rest_;
+};
+
+}  // namespace weir

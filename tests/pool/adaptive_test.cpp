@@ -1,0 +1,149 @@
+#include <cmath>
+#include <queue>
+
+#include <weir/pool/adaptive_limit.hpp>
+
+#include "pool/fixture.hpp"
+
+namespace weir::pool_tests {
+namespace {
+
+/// A server with so many processors: up to there each job has one of its own, beyond they share,
+/// and get in each other's way.
+struct knee {
+  double processors;
+  double thrash;  // what each further one costs, as a share
+
+  [[nodiscard]] double speed(std::size_t busy) const {
+    const double extra = std::max(0.0, static_cast<double>(busy) - processors);
+    const double shared = std::min(1.0, processors / static_cast<double>(busy));
+    return shared / (1 + thrash * extra);
+  }
+};
+
+/// Callers that never go away, on a server, under a limit: what it does per second, by its best.
+class rig {
+ public:
+  explicit rig(std::size_t start, std::size_t most = 64) : limit(most, start) {}
+
+  /// Runs so many jobs; says how many a second were done.
+  double run(knee server, int jobs, double mean_ms = 10) {
+    const time_point start = time.now();
+    for (int done = 0; done < jobs; ++done) {
+      while (left.size() < limit.limit()) left.push_back(draw() * mean_ms);
+      const auto next = std::min_element(left.begin(), left.end());
+      const double work = *next;
+      const double took_ms = work / server.speed(left.size());
+      for (double& one : left) one -= work;
+      left.erase(next);
+      time.advance(duration{static_cast<duration::rep>(took_ms * 1e6)});
+      limit.returned(left.size() + 1 >= limit.limit() ? adaptive_limit::demand::saturated
+                                                      : adaptive_limit::demand::filling,
+                     time);
+    }
+    return jobs / std::chrono::duration<double>(time.now() - start).count();
+  }
+
+  manual_clock time;
+  adaptive_limit limit;
+  std::vector<double> left;  // of each job that is being done
+  std::uint64_t state = 1;
+
+ private:
+  double draw() {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    return -std::log((static_cast<double>(state >> 11U) + 1) * 0x1p-53);
+  }
+};
+
+double best_fixed(knee server, double mean_ms = 10) {
+  double best = 0;
+  for (std::size_t n = 1; n <= 64; ++n) {
+    best = std::max(best, static_cast<double>(n) * server.speed(n) * 1000 / mean_ms);
+  }
+  return best;
+}
+
+TEST(adaptive_limit, reaches_nine_tenths_of_the_best_fixed_limit_from_any_start) {
+  for (const knee server : {knee{12, 0.03}, knee{12, 0}, knee{2, 0.2}, knee{40, 0.05}}) {
+    for (const std::size_t start : {1U, 2U, 6U, 12U, 24U, 64U}) {
+      double rate = 0;
+      for (const std::uint64_t seed : {1U, 2U, 3U}) {
+        rig it{start};
+        it.state = seed;
+        it.run(server, 12'000);
+        rate += it.run(server, 20'000) / 3;
+      }
+      EXPECT_GE(rate, 0.9 * best_fixed(server))
+          << "knee " << server.processors << ", thrash " << server.thrash << ", start " << start;
+    }
+  }
+}
+
+TEST(adaptive_limit, prefers_the_lower_of_two_limits_that_do_the_same) {
+  rig it{64};
+  it.run(knee{12, 0}, 30'000);
+  EXPECT_LE(it.limit.limit(), 20U);
+}
+
+TEST(adaptive_limit, follows_a_server_that_becomes_smaller_and_larger) {
+  rig it{1};
+  it.run(knee{30, 0.05}, 30'000);
+  it.run(knee{4, 0.05}, 20'000);
+  EXPECT_GE(it.run(knee{4, 0.05}, 20'000), 0.85 * best_fixed(knee{4, 0.05}));
+  it.run(knee{30, 0.05}, 40'000);
+  EXPECT_GE(it.run(knee{30, 0.05}, 20'000), 0.85 * best_fixed(knee{30, 0.05}));
+}
+
+TEST(adaptive_limit, changes_nothing_while_nobody_waits) {
+  manual_clock time;
+  adaptive_limit limit{64, 8};
+  for (int i = 0; i < 10'000; ++i) {
+    time.advance(1ms);
+    limit.returned(adaptive_limit::demand::none, time);
+    EXPECT_EQ(limit.limit(), 8U);
+  }
+}
+
+TEST(adaptive_limit, stays_between_one_and_most) {
+  rig small{5, 1};
+  small.run(knee{12, 0}, 1'000);
+  EXPECT_EQ(small.limit.limit(), 1U);
+  rig it{50};
+  it.run(knee{40, 0}, 5'000);
+  it.limit.set_most(6);
+  for (int i = 0; i < 100; ++i) {
+    it.run(knee{40, 0}, 100);
+    EXPECT_LE(it.limit.limit(), 6U);
+  }
+}
+
+/// The whole pool on such a server: callers wait in its queue, and what it lends is the load.
+TEST_F(pool_test, an_adaptive_pool_finds_the_knee_of_its_server) {
+  const knee server{4, 0.1};
+  auto& p = make({.max_open = 32, .busy = busy_limit::adaptive});
+  std::size_t busy = 0;
+  int done = 0;
+  run([&]() -> task<void> {
+    const time_point end = time.now() + 60s;
+    std::vector<task_handle<void>> all;
+    for (int i = 0; i < 40; ++i) {
+      all.push_back(spawn([&, end]() -> task<void> {
+        while (time.now() < end) {
+          auto lent = co_await p.acquire({});
+          ++busy;
+          const double took_ms = 10 / server.speed(busy);
+          (void)co_await sleep_for(root.get(), duration{static_cast<duration::rep>(took_ms * 1e6)});
+          --busy;
+          ++done;
+        }
+      }));
+    }
+    for (auto& one : all) (void)co_await one;
+  });
+  EXPECT_GE(done, 0.9 * 60 * best_fixed(server));
+  EXPECT_LT(p.stats().busy_limit, 10U);
+}
+
+}  // namespace
+}  // namespace weir::pool_tests
