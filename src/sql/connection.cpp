@@ -115,4 +115,18 @@ task<bool> connection_source::reset(pooled_connection& one, context ctx) {
   co_return clean;
 }
 
+task<bool> connection_source::validate(pooled_connection& one, context ctx) {
+  executor& back = this_executor();
+  co_await hop_if_elsewhere{one->driver->home()};
+  bool alive = false;
+  try {
+    const auto answered = co_await one->driver->ping(std::move(ctx));
+    alive = answered.has_value();
+  } catch (...) {
+    alive = false;
+  }
+  co_await hop_if_elsewhere{&back};
+  co_return alive;
+}
+
 }  // namespace weir::core

@@ -123,6 +123,7 @@ class connection_source final : public pool_source<pooled_connection> {
   }
   bool needs_reset(pooled_connection& one) noexcept override { return one->dirty; }
   task<bool> reset(pooled_connection& one, context ctx) override;
+  task<bool> validate(pooled_connection& one, context ctx) override;
 
  private:
   std::shared_ptr<sql::driver> kind_;

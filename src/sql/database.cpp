@@ -13,6 +13,14 @@ pool_options sql_db::limits(const sql::db_options& options, sql::access mode) co
           .max_idle_time = options.max_idle_time,
           .acquire_timeout = options.acquire_timeout,
           .max_waiters = options.max_waiters,
+          .hopeless = options.hopeless,
+          .busy = options.busy,
+          .max_opening = options.max_opening,
+          .open_timeout = options.open_timeout,
+          .validate_after = options.validate_after,
+          .leak_after = options.leak_after,
+          .deadlock_after = options.deadlock_after,
+          .hooks = options.hooks,
           .seed = options.seed + (readers ? 1 : 0)};
 }
 

@@ -47,6 +47,14 @@ struct db_options {
   std::optional<duration> max_idle_time = std::nullopt;
   std::optional<duration> acquire_timeout = std::nullopt;
   std::optional<std::size_t> max_waiters = std::nullopt;
+  busy_limit busy = busy_limit::fixed;  ///< adaptive: for servers that do less the more is asked
+  hopeless_waits hopeless = hopeless_waits::refuse;
+  std::size_t max_opening = 4;
+  duration open_timeout = std::chrono::seconds{30};
+  std::optional<duration> validate_after = std::nullopt;  ///< by `ping`
+  std::optional<duration> leak_after = std::nullopt;
+  std::optional<duration> deadlock_after = std::chrono::seconds{1};
+  pool_hooks* hooks = nullptr;
   std::size_t statement_cache = 64;  ///< prepared statements kept per connection; least recently
                                      ///< used ones are closed
   std::size_t fetch_rows = 64;       ///< most rows of a result read at once
