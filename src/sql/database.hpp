@@ -51,9 +51,9 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
   task<result<std::shared_ptr<sql_session>>> session(context ctx, sql::access mode, bool fresh);
 
   /// Runs `body(session)` on a connection, and on others if one turns out broken before it has sent
-  /// anything. Ends where the connection is at home.
+  /// anything, or if it is idempotent. Ends where the connection is at home.
   template <class T, class F>
-  task<result<T>> on_connection(context ctx, sql::access mode, F body);
+  task<result<T>> on_connection(context ctx, sql::access mode, F body, bool idempotent = false);
 
   task<result<sql::tx>> begin(context ctx, sql::tx_options options);
   task<result<void>> transact(context ctx, sql::tx_options options, transaction_code* fn);
@@ -125,7 +125,7 @@ task<result<sql::first_row>> lane_first(std::shared_ptr<sql::driver_lane> on, co
                                         sql::statement_text text, sql::arguments a);
 
 template <class T, class F>
-task<result<T>> sql_db::on_connection(context ctx, sql::access mode, F body) {
+task<result<T>> sql_db::on_connection(context ctx, sql::access mode, F body, bool idempotent) {
   constexpr int last_attempt = 2;  // two on whatever the pool has, one on a new connection
   for (int attempt = 0;; ++attempt) {
     auto s = co_await session(ctx, mode, attempt == last_attempt);
@@ -136,7 +136,7 @@ task<result<T>> sql_db::on_connection(context ctx, sql::access mode, F body) {
       mode = sql::access::read_write;
       attempt = -1;
     } else if (on_bad_ == sql::bad_connections::report || attempt == last_attempt ||
-               !(*s)->broke_unsent(done.error())) {
+               !(*s)->broke_harmlessly(done.error(), idempotent) || !ctx.check()) {
       co_return done;
     }
   }

@@ -41,30 +41,33 @@ task<result<exec_result>> db::do_exec(context ctx, statement_text text, argument
   if (const auto& lane = core_->lane()) {
     return core::lane_exec(lane, std::move(ctx), std::move(text), std::move(a));
   }
+  const bool twice = text.is_idempotent();
   auto body = [ctx, text = std::move(text), a = std::move(a)](const session_ptr& s) mutable {
     return s->exec(ctx, 0, &text, &a);
   };
   return and_back(core_, core_->on_connection<exec_result>(std::move(ctx), access::read_write,
-                                                           std::move(body)));
+                                                           std::move(body), twice));
 }
 
 task<result<rows>> db::do_query(context ctx, statement_text text, arguments a) {
+  const bool twice = text.is_idempotent();
   auto body = [ctx, text = std::move(text), a = std::move(a)](const session_ptr& s) mutable {
     return core::owning_rows(s->query(ctx, 0, &text, &a));
   };
-  return and_back(core_,
-                  core_->on_connection<rows>(std::move(ctx), access::read_only, std::move(body)));
+  return and_back(
+      core_, core_->on_connection<rows>(std::move(ctx), access::read_only, std::move(body), twice));
 }
 
 task<result<first_row>> db::do_query_row(context ctx, statement_text text, arguments a) {
   if (const auto& lane = core_->lane()) {
     return core::lane_first(lane, std::move(ctx), std::move(text), std::move(a));
   }
+  const bool twice = text.is_idempotent();
   auto body = [ctx, text = std::move(text), a = std::move(a)](const session_ptr& s) mutable {
     return s->query_row(ctx, 0, &text, &a);
   };
-  return and_back(
-      core_, core_->on_connection<first_row>(std::move(ctx), access::read_only, std::move(body)));
+  return and_back(core_, core_->on_connection<first_row>(std::move(ctx), access::read_only,
+                                                         std::move(body), twice));
 }
 
 task<result<tx>> db::do_begin(context ctx, tx_options options) {
@@ -113,13 +116,15 @@ task<result<void>> db::close(context ctx) {
 task<result<exec_result>> stmt::do_exec(context ctx, arguments a) {
   if (db_ == nullptr) co_return fail(errc::already_done, "the statement was closed");
   auto body = [&](const session_ptr& s) { return s->exec(ctx, 0, &text_, &a); };
-  co_return co_await and_back(db_, db_->on_connection<exec_result>(ctx, access::read_write, body));
+  co_return co_await and_back(
+      db_, db_->on_connection<exec_result>(ctx, access::read_write, body, text_.is_idempotent()));
 }
 
 task<result<rows>> stmt::do_query(context ctx, arguments a) {
   if (db_ == nullptr) co_return fail(errc::already_done, "the statement was closed");
   auto body = [&](const session_ptr& s) { return core::owning_rows(s->query(ctx, 0, &text_, &a)); };
-  co_return co_await and_back(db_, db_->on_connection<rows>(ctx, access::read_only, body));
+  co_return co_await and_back(
+      db_, db_->on_connection<rows>(ctx, access::read_only, body, text_.is_idempotent()));
 }
 
 result<db> open(stopper& owner, std::string_view address, std::span<const scheme> known,

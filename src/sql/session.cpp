@@ -71,9 +71,10 @@ void sql_session::discard() noexcept {
   hand_back();
 }
 
-bool sql_session::broke_unsent(const error& e) const noexcept {
-  return state_.load() == state::idle && !connection().driver->usable() &&
-         sql::outcome_of(e) == sql::outcome::not_sent;
+bool sql_session::broke_harmlessly(const error& e, bool idempotent) const noexcept {
+  if (state_.load() != state::idle || connection().driver->usable()) return false;
+  const sql::outcome known = sql::outcome_of(e);
+  return known == sql::outcome::not_sent || (idempotent && known == sql::outcome::unknown);
 }
 
 // ---- calls --------------------------------------------------------------------------------------

@@ -77,8 +77,9 @@ class sql_session : public std::enable_shared_from_this<sql_session> {
   void release() noexcept;
   void discard() noexcept;
 
-  /// True if the connection broke before it had sent anything: the call may go to another one.
-  [[nodiscard]] bool broke_unsent(const error& e) const noexcept;
+  /// True if the connection broke, and the call may go to another one: nothing was sent, or doing
+  /// it twice is as good as once.
+  [[nodiscard]] bool broke_harmlessly(const error& e, bool idempotent) const noexcept;
   /// A statement that writes came to a connection that only reads.
   [[nodiscard]] bool wants_writer() const noexcept { return wants_writer_; }
   [[nodiscard]] std::uint64_t uses() const noexcept { return lease_.valid() ? (*lease_)->uses : 0; }

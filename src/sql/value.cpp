@@ -14,6 +14,7 @@ statement_text::statement_text(std::string_view text)
 statement_text::statement_text(const statement_text& other)
     : data_(other.data_), size_(other.size_) {
   if (other.owned_) *this = statement_text{other.view()};
+  idempotent_ = other.idempotent_;
 }
 
 std::string_view kind_of(const value_view& v) noexcept {

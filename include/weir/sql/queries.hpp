@@ -55,8 +55,8 @@ class queries {
   /// The first row as T (one type) or std::tuple<T...>; errc::not_found if there is none.
   ///
   ///     auto balance = co_await db.query_row<std::int64_t>(ctx, "SELECT …", aid);
-  template <scannable... T, parameter... P>
-    requires(sizeof...(T) > 0)
+  template <class... T, parameter... P>
+    requires readable<T...>
   task<result<row_of<T...>>> query_row(context ctx, statement_text text, P&&... parameters) {
     static_assert(!(borrows<T> || ...), "the row is gone when query_row returns: ask for an owner");
     return typed_row<T...>(do_query_row(std::move(ctx), std::move(text),
@@ -64,8 +64,8 @@ class queries {
   }
 
   /// All rows. For results known to be small: the memory is the caller's.
-  template <scannable... T, parameter... P>
-    requires(sizeof...(T) > 0)
+  template <class... T, parameter... P>
+    requires readable<T...>
   task<result<std::vector<row_of<T...>>>> query_all(context ctx, statement_text text,
                                                     P&&... parameters) {
     static_assert(!(borrows<T> || ...), "the rows are gone when query_all returns");

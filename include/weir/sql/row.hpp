@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <weir/core/error.hpp>
+#include <weir/sql/aggregate.hpp>
 #include <weir/sql/row_buffer.hpp>
 #include <weir/sql/scan.hpp>
 
@@ -50,17 +51,48 @@ class row {
     return scan<T>::from(*c);
   }
 
-  /// All values at once; as many types as there are columns.
-  template <scannable... T>
+  /// All values at once: as many types as there are columns, or one plain struct with as many
+  /// fields, which are filled in order.
+  ///
+  ///     struct account { std::int64_t id; std::string name; std::optional<std::string> note; };
+  ///     const auto one = row.as<account>();
+  template <class... T>
+    requires readable<T...>
   [[nodiscard]] result<row_of<T...>> as() const {
-    if (sizeof...(T) != size()) return std::unexpected(wrong_width(sizeof...(T)));
-    return as_indexed<T...>(std::index_sequence_for<T...>{});
+    if constexpr ((scannable<T> && ...)) {
+      if (sizeof...(T) != size()) return std::unexpected(wrong_width(sizeof...(T)));
+      return as_indexed<T...>(std::index_sequence_for<T...>{});
+    } else {
+      return as_struct<T...>();
+    }
   }
 
  private:
   [[nodiscard]] error wrong_width(std::size_t wanted) const;
   [[nodiscard]] column cell(std::size_t i) const noexcept {
     return {names_[i], from_->at(index_, i)};
+  }
+
+  template <row_struct T>
+  [[nodiscard]] result<T> as_struct() const {
+    constexpr std::size_t fields = core::field_count<T>;
+    if (fields != size()) return std::unexpected(wrong_width(fields));
+    T made{};
+    std::optional<error> failed;
+    std::size_t at = 0;
+    const auto read = [&]<class F>(F& field) {
+      static_assert(scannable<F>, "a field of the struct has no scan<>");
+      if (failed) return;
+      auto found = scan<F>::from(cell(at++));
+      if (found) {
+        field = *std::move(found);
+      } else {
+        failed = std::move(found).error();
+      }
+    };
+    core::with_fields(made, [&read](auto&... field) { (read(field), ...); });
+    if (failed) return std::unexpected(*std::move(failed));
+    return made;
   }
 
   template <class... T, std::size_t... I>

@@ -58,7 +58,8 @@ class [[nodiscard]] rows {
   [[nodiscard]] result<T> get(W which) const {
     return current().get<T>(which);
   }
-  template <scannable... T>
+  template <class... T>
+    requires readable<T...>
   [[nodiscard]] result<row_of<T...>> as() const {
     return current().as<T...>();
   }

@@ -126,16 +126,16 @@ class script_result {
   [[nodiscard]] sql::row row_at(std::size_t step, std::size_t n) const;
 
   /// The first row of a statement as T, or std::tuple<T...>.
-  template <scannable... T>
-    requires(sizeof...(T) > 0)
+  template <class... T>
+    requires readable<T...>
   [[nodiscard]] result<row_of<T...>> row(std::size_t step) const {
     if (rows(step) == 0) return fail(errc::not_found, "the statement gave no row");
     return row_at(step, 0).as<T...>();
   }
 
   /// All rows of a statement.
-  template <scannable... T>
-    requires(sizeof...(T) > 0)
+  template <class... T>
+    requires readable<T...>
   [[nodiscard]] result<std::vector<row_of<T...>>> all(std::size_t step) const {
     std::vector<row_of<T...>> found;
     found.reserve(rows(step));

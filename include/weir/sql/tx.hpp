@@ -49,13 +49,13 @@ class [[nodiscard]] tx final : public queries {
   task<result<rows>> query(statement_text text, P&&... parameters) {
     return query(ctx(), std::move(text), std::forward<P>(parameters)...);
   }
-  template <scannable... T, parameter... P>
-    requires(sizeof...(T) > 0)
+  template <class... T, parameter... P>
+    requires readable<T...>
   task<result<row_of<T...>>> query_row(statement_text text, P&&... parameters) {
     return queries::query_row<T...>(ctx(), std::move(text), std::forward<P>(parameters)...);
   }
-  template <scannable... T, parameter... P>
-    requires(sizeof...(T) > 0)
+  template <class... T, parameter... P>
+    requires readable<T...>
   task<result<std::vector<row_of<T...>>>> query_all(statement_text text, P&&... parameters) {
     return queries::query_all<T...>(ctx(), std::move(text), std::forward<P>(parameters)...);
   }

@@ -52,11 +52,15 @@ class statement_text {
   explicit statement_text(std::string_view text);
   statement_text(const statement_text& other);
   constexpr statement_text(statement_text&& other) noexcept
-      : data_(other.data_), size_(other.size_), owned_(std::exchange(other.owned_, false)) {}
+      : data_(other.data_),
+        size_(other.size_),
+        owned_(std::exchange(other.owned_, false)),
+        idempotent_(other.idempotent_) {}
   statement_text& operator=(statement_text other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     std::swap(owned_, other.owned_);
+    std::swap(idempotent_, other.idempotent_);
     return *this;
   }
   constexpr ~statement_text() {
@@ -65,10 +69,25 @@ class statement_text {
 
   [[nodiscard]] std::string_view view() const noexcept { return {data_, size_}; }
 
+  /// Whether doing it twice was declared to be as good as doing it once.
+  [[nodiscard]] bool is_idempotent() const noexcept { return idempotent_; }
+
  private:
+  friend constexpr statement_text idempotent(statement_text text) noexcept;
+
   const char* data_;  // a literal, which lives as long as the program, or a copy
   std::size_t size_;
   bool owned_ = false;
+  bool idempotent_ = false;
 };
+
+/// Declares that a statement may be run twice. Outside of transactions it is then run again, on
+/// another connection, also when its answer was lost and nobody knows whether it was done.
+///
+///     db.exec(ctx, sql::idempotent("UPDATE accounts SET closed = TRUE WHERE id = ?"), 7);
+constexpr statement_text idempotent(statement_text text) noexcept {
+  text.idempotent_ = true;
+  return text;
+}
 
 }  // namespace weir::sql
