@@ -12,6 +12,7 @@
 #include <weir/version.hpp>
 
 #include "bank/bank.hpp"
+#include "bank/dialect.hpp"
 #include "help.hpp"
 #include "retry/parse.hpp"
 #include "text.hpp"
@@ -106,12 +107,28 @@ void add_bank_options(CLI::App& bank_app, bank::options& how) {
     how.commit = given == "grouped" ? sql::commit_mode::grouped : sql::commit_mode::alone;
     return {};
   });
+  add.value("--isolation", [&how](const std::string& given) -> result<void> {
+    static constexpr std::pair<std::string_view, sql::isolation> levels[] = {
+        {"read-committed", sql::isolation::read_committed},
+        {"repeatable-read", sql::isolation::repeatable_read},
+        {"serializable", sql::isolation::serializable}};
+    const auto* found = std::ranges::find(levels, given, [](auto& one) { return one.first; });
+    if (found == std::end(levels)) {
+      return std::unexpected(error{errc::invalid_argument,
+                                   "'" + given +
+                                       "' is unknown; it is read-committed, repeatable-read or "
+                                       "serializable"});
+    }
+    how.level = found->second;
+    return {};
+  });
   bank_app.add_flag("--audit-only", how.audit_only);
 }
 
 constexpr std::string_view shown_options[] = {
-    "--db",    "--clients", "--duration", "--scale",   "--connections", "--synchronous", "--commit",
-    "--drain", "--cancel",  "--seed",     "--journal", "--json",        "--audit-only",  "--help"};
+    "--db",          "--clients", "--duration",  "--scale",      "--connections",
+    "--synchronous", "--commit",  "--isolation", "--drain",      "--cancel",
+    "--seed",        "--journal", "--json",      "--audit-only", "--help"};
 constexpr std::string_view commands[] = {"bank", "retry"};
 
 // Quoted as it was given, without a value that came with it.
@@ -142,8 +159,12 @@ command parse_bank(CLI::App& app, std::vector<std::string> words) {
     }
     return misused("weir bank", "'" + extra + "' belongs to no option");
   }
-  if (const auto file = bank::database_file(how.database); !file) {
-    return misused("weir bank", "--db: " + std::string{file.error().message()});
+  const auto where = bank::find_place(how.database);
+  if (!where) return misused("weir bank", "--db: " + std::string{where.error().message()});
+  if (how.synchronous && !where->speaks->is_file) {
+    return misused("weir bank",
+                   "--synchronous is SQLite's; for PostgreSQL end the address with "
+                   "?options=-csynchronous_commit%3Doff");
   }
   return how;
 }

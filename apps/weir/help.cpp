@@ -40,7 +40,8 @@ DESCRIPTION
   database does not have them.
 
   A client counts a transfer only when its line is in the journal, a file
-  beside the database. The journal outlives a kill: the next run first audits
+  beside the database. If the answer to a commit is lost, because the server
+  went down, the transfer is looked up by its id when the server is back. The journal outlives a kill: the next run first audits
   what the last one left, and refuses to go on if a transfer is missing.
 
   The run ends when its time is up, or by a signal: the first SIGINT or SIGTERM
@@ -52,8 +53,10 @@ DESCRIPTION
   - every transfer in the journal is in the history, unchanged.
 
 OPTIONS
-  --db URL            the database; sqlite:FILE is made if it is missing
-                      (default sqlite:bank.db)
+  --db URL            the database; sqlite:FILE is made if it is missing, and
+                      postgres://USER@HOST/DATABASE must exist: its password is
+                      best kept in ~/.pgpass or PGPASSWORD (default
+                      sqlite:bank.db)
   --clients N         clients at once, 1 to 10,000 (default 8)
   --duration TIME     how long they work (default 20s)
   --scale N           branches to load, each with 100,000 accounts and 10
@@ -64,12 +67,15 @@ OPTIONS
                       or full (at every commit) (default normal)
   --commit HOW        transfers are committed alone, or grouped with those that
                       other clients have waiting (default alone)
+  --isolation LEVEL   of the transfers: read-committed, repeatable-read or
+                      serializable (default: the database's own); who loses
+                      against another transfer is repeated, and counted
   --drain TIME        after the end or the first signal, how long transfers may
                       take to end by themselves (default 10s)
   --cancel TIME       how long cancelled ones may take after that (default 5s)
   --seed N            of the clients' choices; drawn, and printed, if not given
   --journal FILE      the journal (default: the database's file with .journal
-                      after its name)
+                      after its name; with PostgreSQL DATABASE.journal here)
   --json FILE         write the figures there as one JSON object
   --audit-only        audit what is there and change nothing
   -h, --help          print this and leave
@@ -96,6 +102,7 @@ EXAMPLES
   weir bank                         20 seconds on bank.db in this folder
   weir bank --clients 64 --duration 5s --json bank.json
   weir bank --db sqlite:/tmp/b.db --synchronous full
+  weir bank --db postgres://alice@localhost/bank --isolation serializable
   weir bank --audit-only            after a kill, or out of curiosity
 
 EXIT STATUS

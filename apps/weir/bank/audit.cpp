@@ -11,18 +11,6 @@ namespace weir::bank {
 
 namespace {
 
-// For sorting in memory what fits: 32 MiB, as SQLite counts (negative: KiB).
-constexpr std::int64_t audit_cache = -32 * 1024;
-
-task<result<void>> set_cache(context ctx, sql::conn& on, std::int64_t size) {
-  for (const char* of : {"main", "temp"}) {
-    const auto done = co_await on.exec(
-        ctx, std::string{"PRAGMA "} + of + ".cache_size = " + std::to_string(size));
-    if (!done) co_return std::unexpected(done.error());
-  }
-  co_return result<void>{};
-}
-
 std::string number(std::int64_t value) {
   return app::with_commas(value);
 }
@@ -32,8 +20,8 @@ std::string number(std::int64_t value) {
 task<result<void>> import_journal(sql::tx& tx, const journal_source& from, audit_findings& found) {
   found = audit_findings{};  // a transaction may be run again
   const auto made = co_await tx.exec(
-      "CREATE TEMP TABLE bank_journal(line INTEGER PRIMARY KEY, id TEXT, tid INTEGER,"
-      " bid INTEGER, aid INTEGER, delta INTEGER)");
+      "CREATE TEMP TABLE bank_journal(line BIGINT PRIMARY KEY, id TEXT, tid BIGINT,"
+      " bid BIGINT, aid BIGINT, delta BIGINT)");
   if (!made) co_return std::unexpected(made.error());
   journal_reader reader{from.descriptor, from.name};
   std::uint64_t damaged = 0;
@@ -48,7 +36,7 @@ task<result<void>> import_journal(sql::tx& tx, const journal_source& from, audit
     }
     const journal_line& line = reader.entry();
     const auto done = co_await tx.exec(
-        "INSERT INTO temp.bank_journal(line, id, tid, bid, aid, delta) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO bank_journal(line, id, tid, bid, aid, delta) VALUES ($1, $2, $3, $4, $5, $6)",
         reader.line_number(), line.id, line.what.teller, line.what.branch, line.what.account,
         line.what.delta);
     if (!done) co_return std::unexpected(done.error());
@@ -60,7 +48,7 @@ task<result<void>> import_journal(sql::tx& tx, const journal_source& from, audit
                              " of the journal damaged (first: line " +
                              number(static_cast<std::int64_t>(first_damaged)) + ")");
   }
-  const auto indexed = co_await tx.exec("CREATE INDEX temp.bank_journal_id ON bank_journal(id)");
+  const auto indexed = co_await tx.exec("CREATE INDEX bank_journal_id ON bank_journal(id)");
   if (!indexed) co_return std::unexpected(indexed.error());
   co_return result<void>{};
 }
@@ -69,10 +57,10 @@ task<result<void>> import_journal(sql::tx& tx, const journal_source& from, audit
 task<result<void>> check_sums(sql::tx& tx, audit_findings& found) {
   using four = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
   const auto sums = co_await tx.query_row<std::int64_t, std::int64_t, std::int64_t, std::int64_t>(
-      "SELECT (SELECT coalesce(sum(abalance), 0) FROM pgbench_accounts),"
-      " (SELECT coalesce(sum(tbalance), 0) FROM pgbench_tellers),"
-      " (SELECT coalesce(sum(bbalance), 0) FROM pgbench_branches),"
-      " (SELECT coalesce(sum(delta), 0) FROM pgbench_history)");
+      "SELECT (SELECT CAST(coalesce(sum(abalance), 0) AS BIGINT) FROM pgbench_accounts),"
+      " (SELECT CAST(coalesce(sum(tbalance), 0) AS BIGINT) FROM pgbench_tellers),"
+      " (SELECT CAST(coalesce(sum(bbalance), 0) AS BIGINT) FROM pgbench_branches),"
+      " (SELECT CAST(coalesce(sum(delta), 0) AS BIGINT) FROM pgbench_history)");
   if (!sums) co_return std::unexpected(sums.error());
   const auto counts = co_await tx.query_row<std::int64_t, std::int64_t, std::int64_t, std::int64_t>(
       "SELECT (SELECT count(*) FROM pgbench_accounts), (SELECT count(*) FROM pgbench_tellers),"
@@ -96,42 +84,48 @@ task<result<void>> check_sums(sql::tx& tx, audit_findings& found) {
   co_return result<void>{};
 }
 
-// How many rows of a table disagree with the history, and the first of them.
+// A table whose balances the history explains.
 struct ledger {
-  std::string_view noun;
-  sql::statement_text query;  // count, key, balance, sum of the history
+  std::string noun;
+  std::string table;
+  std::string key;
+  std::string balance;
 };
 
+// How many rows disagree with the history, and the first of them. Only then what it has: a plain
+// count is what the databases plan well, also before they have statistics.
 task<result<void>> check_ledger(sql::tx& tx, const ledger& which, audit_findings& found) {
   using maybe = std::optional<std::int64_t>;
-  const auto row = co_await tx.query_row<std::int64_t, maybe, maybe, maybe>(which.query);
+  const std::string count =
+      "SELECT count(*), min(t." + which.key + ") FROM " + which.table + " t LEFT JOIN (SELECT " +
+      which.key + " AS k, CAST(sum(delta) AS BIGINT) AS s FROM pgbench_history GROUP BY " +
+      which.key + ") h ON h.k = t." + which.key + " WHERE t." + which.balance +
+      " IS DISTINCT FROM coalesce(h.s, 0)";
+  const auto wrong = co_await tx.query_row<std::int64_t, maybe>(count);
+  if (!wrong) co_return std::unexpected(wrong.error());
+  const auto [rows, key] = *wrong;
+  if (rows == 0) co_return result<void>{};
+
+  const std::string details = "SELECT " + which.balance +
+                              ", (SELECT CAST(coalesce(sum(delta), 0) AS BIGINT)"
+                              " FROM pgbench_history WHERE " +
+                              which.key + " = $1) FROM " + which.table + " WHERE " + which.key +
+                              " = $1";
+  const auto row = co_await tx.query_row<maybe, std::int64_t>(details, key);
   if (!row) co_return std::unexpected(row.error());
-  const auto [count, key, balance, expected] = *row;
-  if (count == 0) co_return result<void>{};
-  std::string text{which.noun};
-  text += ' ' + std::to_string(key.value_or(0)) + " has ";
-  text += balance ? number(*balance) : "no balance";
-  text += ", its history says " + number(expected.value_or(0));
-  if (count > 1) text += " (and " + number(count - 1) + " more)";
+  const auto [balance, expected] = *row;
+  std::string text = which.noun + ' ' + std::to_string(key.value_or(0)) + " has " +
+                     (balance ? number(*balance) : "no balance") + ", its history says " +
+                     number(expected);
+  if (rows > 1) text += " (and " + number(rows - 1) + " more)";
   found.problems.push_back(std::move(text));
   co_return result<void>{};
 }
 
-// min() makes the bare columns those of its row, as SQLite documents.
 task<result<void>> check_ledgers(sql::tx& tx, audit_findings& found) {
-  const ledger ledgers[] = {
-      {"account",
-       "SELECT count(*), min(a.aid), a.abalance, coalesce(h.s, 0) FROM pgbench_accounts a"
-       " LEFT JOIN (SELECT aid, sum(delta) AS s FROM pgbench_history GROUP BY aid) h"
-       " ON h.aid = a.aid WHERE a.abalance IS NOT coalesce(h.s, 0)"},
-      {"teller",
-       "SELECT count(*), min(t.tid), t.tbalance, coalesce(h.s, 0) FROM pgbench_tellers t"
-       " LEFT JOIN (SELECT tid, sum(delta) AS s FROM pgbench_history GROUP BY tid) h"
-       " ON h.tid = t.tid WHERE t.tbalance IS NOT coalesce(h.s, 0)"},
-      {"branch",
-       "SELECT count(*), min(b.bid), b.bbalance, coalesce(h.s, 0) FROM pgbench_branches b"
-       " LEFT JOIN (SELECT bid, sum(delta) AS s FROM pgbench_history GROUP BY bid) h"
-       " ON h.bid = b.bid WHERE b.bbalance IS NOT coalesce(h.s, 0)"}};
+  const ledger ledgers[] = {{"account", "pgbench_accounts", "aid", "abalance"},
+                            {"teller", "pgbench_tellers", "tid", "tbalance"},
+                            {"branch", "pgbench_branches", "bid", "bbalance"}};
   for (const ledger& one : ledgers) {
     if (auto done = co_await check_ledger(tx, one, found); !done) co_return done;
   }
@@ -141,15 +135,15 @@ task<result<void>> check_ledgers(sql::tx& tx, audit_findings& found) {
 task<result<void>> check_twice(sql::tx& tx, audit_findings& found) {
   const auto in_table = co_await tx.query_row<std::int64_t, std::optional<std::string>>(
       "SELECT count(*), min(id) FROM (SELECT filler AS id FROM pgbench_history"
-      " WHERE filler IS NOT NULL GROUP BY filler HAVING count(*) > 1)");
+      " WHERE filler IS NOT NULL GROUP BY filler HAVING count(*) > 1) AS twice");
   if (!in_table) co_return std::unexpected(in_table.error());
   if (const auto& [count, first] = *in_table; count != 0) {
     found.problems.push_back(app::counted(static_cast<std::uint64_t>(count), "transfer") +
                              " more than once in the history (first: " + first.value_or("?") + ")");
   }
   const auto in_journal = co_await tx.query_row<std::int64_t, std::optional<std::int64_t>>(
-      "SELECT count(*), min(line) FROM (SELECT max(line) AS line FROM temp.bank_journal"
-      " GROUP BY id HAVING count(*) > 1)");
+      "SELECT count(*), min(line) FROM (SELECT max(line) AS line FROM bank_journal"
+      " GROUP BY id HAVING count(*) > 1) AS twice");
   if (!in_journal) co_return std::unexpected(in_journal.error());
   if (const auto& [count, line] = *in_journal; count != 0) {
     found.problems.push_back(app::counted(static_cast<std::uint64_t>(count), "transfer") +
@@ -159,18 +153,15 @@ task<result<void>> check_twice(sql::tx& tx, audit_findings& found) {
   co_return result<void>{};
 }
 
-task<result<void>> check_acknowledged(sql::tx& tx, audit_findings& found) {
-  // CROSS fixes the order of the loops: one pass over the history, instead of an index made for it.
+task<result<void>> check_acknowledged(sql::tx& tx, const dialect& speaks, audit_findings& found) {
   // Which are missing is asked only if some are.
-  const auto present = co_await tx.query_row<std::int64_t>(
-      "SELECT count(DISTINCT j.line) FROM pgbench_history h CROSS JOIN temp.bank_journal j"
-      " ON j.id = h.filler"
-      " AND j.tid = h.tid AND j.bid = h.bid AND j.aid = h.aid AND j.delta = h.delta");
+  const auto present =
+      co_await tx.query_row<std::int64_t>(sql::statement_text{speaks.count_acknowledged});
   if (!present) co_return std::unexpected(present.error());
   if (static_cast<std::uint64_t>(*present) == found.acknowledged) co_return result<void>{};
 
   const auto lost = co_await tx.query_row<std::int64_t, std::optional<std::int64_t>>(
-      "SELECT count(*), min(line) FROM temp.bank_journal WHERE id NOT IN"
+      "SELECT count(*), min(line) FROM bank_journal WHERE id NOT IN"
       " (SELECT filler FROM pgbench_history WHERE filler IS NOT NULL)");
   if (!lost) co_return std::unexpected(lost.error());
   const auto [missing, line] = *lost;
@@ -188,9 +179,10 @@ task<result<void>> check_acknowledged(sql::tx& tx, audit_findings& found) {
 }
 
 // Everything in one transaction, that is: one snapshot.
-task<result<void>> compare(sql::tx& tx, const audit_findings& imported, audit_findings& found) {
+task<result<void>> compare(sql::tx& tx, const dialect& speaks, const audit_findings& imported,
+                           audit_findings& found) {
   found = imported;  // a transaction may be run again
-  if (auto done = co_await check_acknowledged(tx, found); !done) co_return done;
+  if (auto done = co_await check_acknowledged(tx, speaks, found); !done) co_return done;
   if (auto done = co_await check_twice(tx, found); !done) co_return done;
   if (auto done = co_await check_sums(tx, found); !done) co_return done;
   co_return co_await check_ledgers(tx, found);
@@ -198,13 +190,13 @@ task<result<void>> compare(sql::tx& tx, const audit_findings& imported, audit_fi
 
 task<result<void>> audit_on(context ctx, sql::conn& on, const journal_source& from,
                             audit_findings& found) {
-  // Neither writes to the database. The journal is read before the other one's snapshot begins.
-  const sql::tx_options reading{.access = sql::access::read_only};
+  const dialect& speaks = from.speaks;
+  // Neither writes to the tables. The journal is read before the other one's snapshot begins.
   auto import = [&](sql::tx& tx) { return import_journal(tx, from, found); };
-  if (auto done = co_await on.with_tx(ctx, reading, import); !done) co_return done;
+  if (auto done = co_await on.with_tx(ctx, speaks.import, import); !done) co_return done;
   const audit_findings imported = found;
-  auto body = [&](sql::tx& tx) { return compare(tx, imported, found); };
-  co_return co_await on.with_tx(ctx, reading, body);
+  auto body = [&](sql::tx& tx) { return compare(tx, speaks, imported, found); };
+  co_return co_await on.with_tx(ctx, speaks.compare, body);
 }
 
 }  // namespace
@@ -222,14 +214,13 @@ std::string audit_findings::verdict() const {
 task<result<audit_findings>> audit_books(context ctx, sql::db& database, journal_source from) {
   auto on = co_await database.connect(ctx);
   if (!on) co_return std::unexpected(std::move(on).error());
-  const auto usual_cache = co_await on->query_row<std::int64_t>(ctx, "PRAGMA cache_size");
-  if (!usual_cache) co_return std::unexpected(usual_cache.error());
   audit_findings found;
-  auto done = co_await set_cache(ctx, *on, audit_cache);
+  sorting_memory memory{*on, from.speaks};
+  auto done = co_await memory.take(ctx);
   if (done) done = co_await audit_on(ctx, *on, from, found);
   // The connection goes back to the pool as it was; if that fails, it does not go back.
-  const auto dropped = co_await on->exec(ctx, "DROP TABLE temp.bank_journal");
-  const auto reset = co_await set_cache(ctx, *on, *usual_cache);
+  const auto dropped = co_await on->exec(ctx, "DROP TABLE bank_journal");
+  const auto reset = co_await memory.give_back(ctx);
   if (!dropped || !reset) on->discard();
   if (!done) co_return std::unexpected(std::move(done).error());
   co_return found;

@@ -10,6 +10,8 @@
 #include <weir/runtime/task.hpp>
 #include <weir/sql/db.hpp>
 
+#include "dialect.hpp"
+
 namespace weir::bank {
 
 /// What an audit found. Without problems it is a PASS.
@@ -28,12 +30,14 @@ struct audit_findings {
   [[nodiscard]] std::string verdict() const;
 };
 
-/// Where an audit reads a journal.
+/// Where an audit reads a journal, and what it asks.
 struct journal_source {
-  journal_source(int number, std::string path) : descriptor(number), name(std::move(path)) {}
+  journal_source(const dialect& database, int number, std::string path)
+      : speaks(database), descriptor(number), name(std::move(path)) {}
 
-  int descriptor;    ///< outlives the audit; -1: there is no journal
-  std::string name;  ///< for errors
+  const dialect& speaks;  ///< of the database that it is compared with
+  int descriptor;         ///< outlives the audit; -1: there is no journal
+  std::string name;       ///< for errors
 };
 
 /// Compares the books with themselves and with a journal:
@@ -42,10 +46,10 @@ struct journal_source {
 /// - no transfer is in the history twice, and none in the journal twice;
 /// - each transfer of the journal is in the history, with the same teller, branch, account, delta.
 ///
-/// Changes nothing: the journal is copied into a temporary table of one connection, and SQLite
-/// sorts in 32 MiB and files, so the memory is bounded. Others may go on making transfers: the
-/// journal is read before the snapshot that it is compared with. Errors: what the database or the
-/// journal cannot be read for. A finding is no error.
+/// Changes nothing: the journal is copied into a temporary table of one connection, and the
+/// database sorts in 32 MiB and files, so the memory is bounded. Others may go on making transfers:
+/// the journal is read before the snapshot that it is compared with. Errors: what the database or
+/// the journal cannot be read for. A finding is no error.
 task<result<audit_findings>> audit_books(context ctx, sql::db& database, journal_source from);
 
 }  // namespace weir::bank

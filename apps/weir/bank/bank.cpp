@@ -37,10 +37,11 @@ std::uint64_t run_number() {
 
 task<int> program::go() {
   if (!open_json()) co_return failed;
-  const std::string file = database_file(how_.database).value();
-  journal_path_ = how_.journal.empty() ? file + ".journal" : how_.journal;
+  where_is_ = find_place(how_.database).value();
+  const std::string& file = where_is_.file;
+  journal_path_ = how_.journal.empty() ? where_is_.journal : how_.journal;
   report_.database = sql::url::parse(how_.database).value().redacted();
-  if (how_.audit_only && access(file.c_str(), F_OK) != 0 && errno == ENOENT) {
+  if (how_.audit_only && !file.empty() && access(file.c_str(), F_OK) != 0 && errno == ENOENT) {
     complain("there is no database file " + file + " to audit; correct --db");
     co_return failed;
   }
@@ -73,8 +74,8 @@ task<result<void>> program::run_clients(session& on, const beginning& begun) {
   report_.scale = begun.scale;
   report_.seed = how_.seed ? *how_.seed : drawn_seed();
   report_.journal = journal_path_;
-  report_.journal_mode = begun.journal_mode;
-  report_.synchronous = begun.synchronous;
+  report_.settings = begun.settings;
+  report_.level = how_.level;
   out_.line(app::wrapped("",
                          app::counted(how_.clients, "client") + " on " + report_.database +
                              ", scale " + std::to_string(begun.scale) + ", for " +
@@ -83,7 +84,8 @@ task<result<void>> program::run_clients(session& on, const beginning& begun) {
 
   clients_ = std::make_unique<workload>(
       on.stop, on.database(), *journal_,
-      workload::settings{how_.clients, begun.scale, report_.seed, how_.commit, run_number()});
+      workload::settings{how_.clients, begun.scale, report_.seed, how_.commit, run_number(),
+                         how_.level, where_is_.speaks->waits_for_ever});
   live_ = std::make_unique<live_lines>(out_, on.stop, on.database(), *clients_);
   auto print = [this](const context& ctx) { live_->run(ctx); };
   in_commit_.arm();
@@ -112,24 +114,6 @@ task<result<void>> program::run_clients(session& on, const beginning& begun) {
   report_.failure = clients_->failure();
   ran_ = true;
   co_return result<void>{};
-}
-
-result<std::string> database_file(const std::string& address) {
-  const auto parsed = sql::url::parse(address);
-  if (!parsed) return std::unexpected(parsed.error());
-  if (parsed->scheme() != sqlite::scheme.name) {
-    return std::unexpected(
-        error{errc::invalid_argument, "the kind of database '" + parsed->scheme() +
-                                          "' is unknown; known is sqlite, as in sqlite:bank.db"});
-  }
-  std::string path = sql::percent_decoded(parsed->body()).value_or(parsed->body());
-  if (path.starts_with("//")) path.erase(0, 2);
-  if (path == ":memory:") {
-    return fail(errc::invalid_argument,
-                "a database in memory is gone before it can be audited; name a file, as in "
-                "sqlite:bank.db");
-  }
-  return path;
 }
 
 int run(const options& how) {

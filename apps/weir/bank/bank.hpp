@@ -13,8 +13,4 @@ enum exit_code : int { passed = 0, failed = 1, usage = 2, forced = 3, abandoned 
 /// Requires: the options are checked. Once in a process: it takes SIGINT and SIGTERM.
 int run(const options& how);
 
-/// The file that an address names; the journal is beside it if the options do not say otherwise.
-/// Errors: invalid_argument for an address that this program cannot use, naming those it can.
-result<std::string> database_file(const std::string& address);
-
 }  // namespace weir::bank

@@ -11,23 +11,6 @@
 
 namespace weir::bank {
 
-namespace {
-
-task<result<void>> ask_pragmas(context ctx, sql::db& database, beginning& into) {
-  auto on = co_await database.connect(ctx);
-  if (!on) co_return std::unexpected(std::move(on).error());
-  const auto mode = co_await on->query_row<std::string>(ctx, "PRAGMA journal_mode");
-  if (!mode) co_return std::unexpected(mode.error());
-  const auto level = co_await on->query_row<std::int64_t>(ctx, "PRAGMA synchronous");
-  if (!level) co_return std::unexpected(level.error());
-  static constexpr const char* levels[] = {"off", "normal", "full", "extra"};
-  into.journal_mode = *mode;
-  into.synchronous = *level >= 0 && *level < 4 ? levels[*level] : std::to_string(*level);
-  co_return result<void>{};
-}
-
-}  // namespace
-
 task<result<beginning>> program::begin(context ctx, session& on) {
   sql::db& database = on.database();
   if (auto reached = co_await database.ping(ctx); !reached) {
@@ -36,16 +19,16 @@ task<result<beginning>> program::begin(context ctx, session& on) {
   auto opened = journal::open(journal_path_);
   if (!opened) co_return std::unexpected(std::move(opened).error());
   journal_ = *std::move(opened);
-  const auto found = co_await inspect_books(ctx, database);
+  const auto found = co_await inspect_books(ctx, database, *where_is_.speaks);
   if (!found) co_return std::unexpected(found.error());
 
   beginning begun;
   const auto scale = co_await settle_scale(ctx, database, *found);
   if (!scale) co_return std::unexpected(scale.error());
   begun.scale = *scale;
-  if (auto asked = co_await ask_pragmas(ctx, database, begun); !asked) {
-    co_return std::unexpected(std::move(asked).error());
-  }
+  auto told = co_await ask_settings(ctx, database, *where_is_.speaks);
+  if (!told) co_return std::unexpected(std::move(told).error());
+  begun.settings = *std::move(told);
   if (auto emptied = journal_->restart(); !emptied) {
     co_return std::unexpected(std::move(emptied).error());
   }
@@ -68,7 +51,7 @@ task<result<std::int64_t>> program::settle_scale(context ctx, sql::db& database,
     const std::int64_t scale = how_.scale.value_or(1);
     const time_point start = core::monotonic_now();
     auto show = [&](double fraction) { out_.progress("loading", fraction); };
-    auto loaded = co_await load_books(ctx, database, scale, show);
+    auto loaded = co_await load_books(ctx, database, *where_is_.speaks, scale, show);
     out_.end_progress();
     if (!loaded) co_return std::unexpected(std::move(loaded).error());
     out_.line("loaded " + app::with_commas(scale * accounts_per_branch) + " accounts in " +
@@ -79,10 +62,10 @@ task<result<std::int64_t>> program::settle_scale(context ctx, sql::db& database,
     co_return std::unexpected(
         error{errc::invalid_argument, report_.database + " was loaded with --scale " +
                                           std::to_string(found.scale) +
-                                          "; run with that, or give another file with --db"});
+                                          "; run with that, or give another database with --db"});
   }
   out_.status("auditing what the last run left ...");
-  const journal_source from{journal_->descriptor(), journal_path_};
+  const journal_source from{*where_is_.speaks, journal_->descriptor(), journal_path_};
   auto audited = co_await audit_books(ctx, database, from);
   out_.end_progress();
   if (!audited) co_return std::unexpected(std::move(audited).error());

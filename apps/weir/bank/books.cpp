@@ -1,6 +1,9 @@
 #include "books.hpp"
 
 #include <algorithm>
+#include <span>
+#include <string>
+#include <string_view>
 
 #include "transfer.hpp"
 
@@ -13,42 +16,37 @@ constexpr std::int64_t batch_rows = 10'000;
 // pgbench's accounts carry 84 blanks; they decide how many rows fit on a page.
 task<result<void>> insert_accounts(sql::tx& tx, std::int64_t first, std::int64_t last) {
   const auto done = co_await tx.exec(
-      "WITH RECURSIVE n(i) AS (SELECT ? UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+      "WITH RECURSIVE n(i) AS (SELECT CAST($1 AS BIGINT)"
+      " UNION ALL SELECT i + 1 FROM n WHERE i < CAST($2 AS BIGINT))"
       " INSERT INTO pgbench_accounts(aid, bid, abalance, filler)"
-      " SELECT i, (i - 1) / ? + 1, 0, printf('%84s', '') FROM n",
-      first, last, accounts_per_branch);
+      " SELECT i, (i - 1) / CAST($3 AS BIGINT) + 1, 0, CAST($4 AS TEXT) FROM n",
+      first, last, accounts_per_branch, std::string(84, ' '));
   if (!done) co_return std::unexpected(done.error());
   co_return result<void>{};
 }
 
-task<result<void>> create_tables(sql::tx& tx) {
-  static constexpr const char* statements[] = {
-      "DROP TABLE IF EXISTS pgbench_branches",
-      "DROP TABLE IF EXISTS pgbench_tellers",
-      "DROP TABLE IF EXISTS pgbench_accounts",
-      "DROP TABLE IF EXISTS pgbench_history",
-      "CREATE TABLE pgbench_branches(bid INTEGER PRIMARY KEY, bbalance INTEGER, filler TEXT)",
-      "CREATE TABLE pgbench_tellers(tid INTEGER PRIMARY KEY, bid INTEGER, tbalance INTEGER,"
-      " filler TEXT)",
-      "CREATE TABLE pgbench_accounts(aid INTEGER PRIMARY KEY, bid INTEGER, abalance INTEGER,"
-      " filler TEXT)",
-      "CREATE TABLE pgbench_history(tid INTEGER, bid INTEGER, aid INTEGER, delta INTEGER,"
-      " mtime INTEGER, filler TEXT)"};
-  for (const char* text : statements) {
-    const auto done = co_await tx.exec(sql::statement_text{std::string_view{text}});
-    if (!done) co_return std::unexpected(done.error());
+task<result<void>> create_tables(sql::tx& tx, const dialect& speaks) {
+  static constexpr std::string_view drops[] = {
+      "DROP TABLE IF EXISTS pgbench_branches", "DROP TABLE IF EXISTS pgbench_tellers",
+      "DROP TABLE IF EXISTS pgbench_accounts", "DROP TABLE IF EXISTS pgbench_history"};
+  for (const auto statements : {std::span<const std::string_view>{drops}, speaks.create_tables}) {
+    for (const std::string_view text : statements) {
+      const auto done = co_await tx.exec(sql::statement_text{text});
+      if (!done) co_return std::unexpected(done.error());
+    }
   }
   co_return result<void>{};
 }
 
 task<result<void>> insert_branches(sql::tx& tx, std::int64_t scale) {
   const auto tellers = co_await tx.exec(
-      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
-      " INSERT INTO pgbench_tellers(tid, bid, tbalance) SELECT i, (i - 1) / ? + 1, 0 FROM n",
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < CAST($1 AS BIGINT))"
+      " INSERT INTO pgbench_tellers(tid, bid, tbalance)"
+      " SELECT i, (i - 1) / CAST($2 AS BIGINT) + 1, 0 FROM n",
       scale * tellers_per_branch, tellers_per_branch);
   if (!tellers) co_return std::unexpected(tellers.error());
   const auto branches = co_await tx.exec(
-      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < CAST($1 AS BIGINT))"
       " INSERT INTO pgbench_branches(bid, bbalance) SELECT i, 0 FROM n",
       scale);
   if (!branches) co_return std::unexpected(branches.error());
@@ -57,17 +55,15 @@ task<result<void>> insert_branches(sql::tx& tx, std::int64_t scale) {
 
 }  // namespace
 
-task<result<books>> inspect_books(context ctx, sql::db& database) {
-  const auto tables = co_await database.query_row<std::int64_t>(
-      ctx,
-      "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN"
-      " ('pgbench_branches', 'pgbench_tellers', 'pgbench_accounts', 'pgbench_history')");
+task<result<books>> inspect_books(context ctx, sql::db& database, const dialect& speaks) {
+  const auto tables =
+      co_await database.query_row<std::int64_t>(ctx, sql::statement_text{speaks.count_tables});
   if (!tables) co_return std::unexpected(tables.error());
   if (*tables == 0) co_return books{};
   if (*tables != 4) {
     co_return fail(errc::corrupt,
-                   "some of pgbench's four tables are missing; restore them, or give another file "
-                   "with --db");
+                   "some of pgbench's four tables are missing; restore them, or give another "
+                   "database with --db");
   }
   const auto rows = co_await database.query_row<std::int64_t, bool>(
       ctx,
@@ -78,9 +74,9 @@ task<result<books>> inspect_books(context ctx, sql::db& database) {
   co_return books{books::state::complete, branches};
 }
 
-task<result<void>> load_books(context ctx, sql::db& database, std::int64_t scale,
-                              std::function<void(double)> progress) {
-  auto create = [](sql::tx& tx) { return create_tables(tx); };
+task<result<void>> load_books(context ctx, sql::db& database, const dialect& speaks,
+                              std::int64_t scale, std::function<void(double)> progress) {
+  auto create = [&](sql::tx& tx) { return create_tables(tx, speaks); };
   if (auto done = co_await database.with_tx(ctx, create); !done) co_return done;
   const std::int64_t accounts = scale * accounts_per_branch;
   for (std::int64_t first = 1; first <= accounts; first += batch_rows) {

@@ -18,17 +18,27 @@ namespace {
 // pgbench's script, "TPC-B (sort of)"; the id goes where pgbench has its filler.
 void write_transfer(sql::script& into, const transfer_id& id, const transfer& t) {
   into.clear();
-  into.add("UPDATE pgbench_accounts SET abalance = abalance + ? WHERE aid = ?", t.delta, t.account);
-  into.add("SELECT abalance FROM pgbench_accounts WHERE aid = ?", t.account);
-  into.add("UPDATE pgbench_tellers SET tbalance = tbalance + ? WHERE tid = ?", t.delta, t.teller);
-  into.add("UPDATE pgbench_branches SET bbalance = bbalance + ? WHERE bid = ?", t.delta, t.branch);
+  into.add("UPDATE pgbench_accounts SET abalance = abalance + $1 WHERE aid = $2", t.delta,
+           t.account);
+  into.add("SELECT abalance FROM pgbench_accounts WHERE aid = $1", t.account);
+  into.add("UPDATE pgbench_tellers SET tbalance = tbalance + $1 WHERE tid = $2", t.delta, t.teller);
+  into.add("UPDATE pgbench_branches SET bbalance = bbalance + $1 WHERE bid = $2", t.delta,
+           t.branch);
   const auto now = std::chrono::floor<std::chrono::microseconds>(core::wall_now());
   into.add(
-      "INSERT INTO pgbench_history(tid, bid, aid, delta, mtime, filler) VALUES (?, ?, ?, ?, ?, ?)",
+      "INSERT INTO pgbench_history(tid, bid, aid, delta, mtime, filler)"
+      " VALUES ($1, $2, $3, $4, $5, $6)",
       t.teller, t.branch, t.account, t.delta, now, id.view());
 }
 
 constexpr int most_retries = 20;
+
+// Whether nobody knows if the transfer was made: its answer was lost, not refused.
+bool in_doubt(const error& why) noexcept {
+  const bool lost =
+      why.code() == errc::commit_unknown || why.code() == errc::closed || why.code() == errc::io;
+  return lost && sql::outcome_of(why) == sql::outcome::unknown;
+}
 
 }  // namespace
 
@@ -79,19 +89,50 @@ task<result<void>> workload::perform(const context& ctx, client_figures& figures
   sql::script script;
   write_transfer(script, id, what);
   // The database could repeat it by itself; out here the causes can be counted.
-  const sql::run_options once{.tx = {.max_retries = 0}, .commit = how_.commit};
-  retry attempts{ctx, {.initial_backoff = 1ms, .max_backoff = 500ms, .max_retries = most_retries}};
+  const sql::run_options once{.tx = {.level = how_.level, .max_retries = 0}, .commit = how_.commit};
+  retry_options waits{.initial_backoff = 1ms, .max_backoff = 500ms};
+  if (!how_.waits_for_ever) waits.max_retries = most_retries;
+  retry attempts{ctx, waits};
+  bool doubtful = false;
+  bool repeated = false;  // after a doubt
   while (const auto attempt = co_await attempts.next()) {
     if (attempt->number > 0) {
       const auto cause = static_cast<std::size_t>(attempts.error_before(0)->code());
       figures.retries[cause].add(1);
     }
+    if (doubtful) {
+      const auto found = co_await settled(attempt->context, figures, id);
+      if (found && *found) co_return result<void>{};
+      if (!found && !sql::retryable(found.error()) && !in_doubt(found.error())) {
+        co_return std::unexpected(found.error());
+      }
+      if (!found) {
+        attempts.failed(found.error(), retry_verdict::retry());
+        continue;
+      }
+      doubtful = false;
+      repeated = true;
+    }
     auto done = co_await database_.run(attempt->context, script, once);
     if (done) co_return result<void>{};
-    if (!sql::retryable(done.error())) co_return std::unexpected(std::move(done).error());
-    attempts.failed(std::move(done).error());
+    // The first one may have been committed only now, which the history's unique ids tell.
+    doubtful = in_doubt(done.error()) || (repeated && done.error().code() == errc::constraint);
+    if (!doubtful && !sql::retryable(done.error())) {
+      co_return std::unexpected(std::move(done).error());
+    }
+    attempts.failed(std::move(done).error(), retry_verdict::retry());
   }
   co_return attempts.failure();
+}
+
+/// Looks for a transfer in the history.
+task<result<bool>> workload::settled(const context& ctx, client_figures& figures,
+                                     const transfer_id& id) {
+  const auto found = co_await database_.query_row<bool>(
+      ctx, "SELECT EXISTS (SELECT 1 FROM pgbench_history WHERE filler = $1)", id.view());
+  if (!found) co_return std::unexpected(found.error());
+  (*found ? figures.unknown_happened : figures.unknown_not_happened).add(1);
+  co_return *found;
 }
 
 void workload::fail(error why) {
@@ -111,6 +152,8 @@ workload_figures workload::figures() const {
     const std::uint64_t acknowledged = client->acknowledged.get();
     sum.acknowledged += acknowledged;
     sum.given_up += client->given_up.get();
+    sum.unknown_happened += client->unknown_happened.get();
+    sum.unknown_not_happened += client->unknown_not_happened.get();
     sum.least_per_client = std::min(sum.least_per_client, acknowledged);
     sum.most_per_client = std::max(sum.most_per_client, acknowledged);
     sum.longest = std::max(sum.longest, client->latencies.longest());

@@ -28,6 +28,8 @@ struct client_figures {
   tally acknowledged;                 ///< transfers whose line is in the journal
   std::array<tally, causes> retries;  ///< by the error that made one necessary
   tally given_up;                     ///< not done, because the run ended first
+  tally unknown_happened;             ///< whose lost answer was "committed", as the history says
+  tally unknown_not_happened;         ///< and those that had to be made again
 };
 
 /// A copy of the figures of all clients, and their sum.
@@ -35,6 +37,8 @@ struct workload_figures {
   histogram latencies;
   std::uint64_t acknowledged = 0;
   std::uint64_t given_up = 0;
+  std::uint64_t unknown_happened = 0;
+  std::uint64_t unknown_not_happened = 0;
   std::uint64_t least_per_client = 0;
   std::uint64_t most_per_client = 0;
   duration longest{};
@@ -46,6 +50,13 @@ struct workload_figures {
 /// The clients of one run: each a task that makes transfers, one after another, until its context
 /// drains. The first failure that a retry cannot cure ends the run.
 ///
+/// A transfer whose answer was lost is looked for in the history by its id, once the database can
+/// be reached again: there it is done, and acknowledged; else it is made again, with the same id.
+///
+///     made ──ok──► acknowledged ◄──found── in doubt ◄──answer lost── made
+///      ▲  └─ lost a race, server down: again         │
+///      └──────────────── not found ──────────────────┘
+///
 /// Requires: outlives the tasks; the database and the journal outlive it.
 /// Thread safety: `figures` and `failure`, at any time.
 class workload {
@@ -56,6 +67,8 @@ class workload {
     std::uint64_t seed;
     sql::commit_mode commit;
     std::uint64_t run;  ///< what makes the ids of this run's transfers unlike all others
+    sql::isolation level;
+    bool waits_for_ever;  ///< see dialect
   };
 
   workload(stopper& owner, sql::db& database, journal& log, settings how);
@@ -70,6 +83,7 @@ class workload {
   task<void> client(context ctx, std::size_t number);
   task<result<void>> perform(const context& ctx, client_figures& figures, const transfer_id& id,
                              const transfer& what);
+  task<result<bool>> settled(const context& ctx, client_figures& figures, const transfer_id& id);
   void fail(error why);
 
   stopper& owner_;

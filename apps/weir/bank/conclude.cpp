@@ -47,7 +47,7 @@ task<int> program::conclude() {
 task<result<audit_findings>> program::final_audit(session& on) {
   // Bounded by the stopper's context: it drains at the first signal, and an audit goes on then.
   const context ctx = on.stop.ctx();
-  const auto found = co_await inspect_books(ctx, on.database());
+  const auto found = co_await inspect_books(ctx, on.database(), *where_is_.speaks);
   if (!found) co_return std::unexpected(found.error());
   if (found->what != books::state::complete) {
     co_return std::unexpected(error{
@@ -56,7 +56,7 @@ task<result<audit_findings>> program::final_audit(session& on) {
   }
   auto file = open_journal_to_read(journal_path_);
   if (!file) co_return std::unexpected(std::move(file).error());
-  const journal_source from{file->get(), journal_path_};
+  const journal_source from{*where_is_.speaks, file->get(), journal_path_};
   co_return co_await audit_books(ctx, on.database(), from);
 }
 

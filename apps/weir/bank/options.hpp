@@ -21,8 +21,9 @@ struct options {
   duration run_for = std::chrono::seconds{20};
   duration drain = std::chrono::seconds{10};
   duration cancel = std::chrono::seconds{5};
-  sqlite::synchronous synchronous = sqlite::synchronous::normal;
+  std::optional<sqlite::synchronous> synchronous;  ///< SQLite's; nothing: normal
   sql::commit_mode commit = sql::commit_mode::alone;
+  sql::isolation level = sql::isolation::driver_default;
   std::optional<std::uint64_t> seed;  ///< nothing: drawn, and printed
   std::string json;                   ///< empty: no file
   bool audit_only = false;

@@ -15,6 +15,7 @@
 #include "audit.hpp"
 #include "books.hpp"
 #include "clients.hpp"
+#include "dialect.hpp"
 #include "journal.hpp"
 #include "live.hpp"
 #include "options.hpp"
@@ -26,8 +27,7 @@ namespace weir::bank {
 /// What the beginning found out.
 struct beginning {
   std::int64_t scale = 0;
-  std::string journal_mode;
-  std::string synchronous;
+  settings_told settings;
 };
 
 /// One `weir bank`, from the beginning to the verdict. Its coroutines run on the main thread; the
@@ -57,6 +57,7 @@ class program {
   app::terminal out_;
   kill_switch in_commit_;
   kill_switch after_log_;
+  place where_is_;  // the database
   std::string journal_path_;
   std::unique_ptr<journal> journal_;
   file_descriptor json_;

@@ -74,11 +74,28 @@ void print_report(app::terminal& out, const run_report& report) {
       "least " + app::with_commas(static_cast<std::int64_t>(f.least_per_client)) + ", most " +
           app::with_commas(static_cast<std::int64_t>(f.most_per_client)));
   row(out, "retries", retries_by_cause(f));
+  if (f.unknown_happened + f.unknown_not_happened != 0) {
+    const auto count = [](std::uint64_t n) {
+      return app::with_commas(static_cast<std::int64_t>(n));
+    };
+    row(out, "unknown",
+        app::counted(f.unknown_happened + f.unknown_not_happened, "lost answer") +
+            " looked up by the transfer's id: " + count(f.unknown_happened) +
+            " had been committed, " + count(f.unknown_not_happened) + " had not");
+  }
   if (f.given_up != 0) row(out, "given up", app::counted(f.given_up, "transfer") + " at the end");
   row(out, "pool", pool_text("writers", report.pool.writers));
   if (report.pool.readers) row(out, "", pool_text("readers", *report.pool.readers));
   row(out, "database", report.database + ", scale " + std::to_string(report.scale));
-  row(out, "pragmas", "journal_mode=" + report.journal_mode + " synchronous=" + report.synchronous);
+  std::string settings;
+  for (const auto& [name, value] : report.settings) {
+    if (!settings.empty()) settings += ' ';
+    settings += name + '=' + value;
+  }
+  row(out, "settings", settings);
+  if (report.level != sql::isolation::driver_default) {
+    row(out, "isolation", sql::name_of(report.level));
+  }
   row(out, "journal", report.journal);
   row(out, "seed", std::to_string(report.seed));
 }
@@ -122,28 +139,31 @@ std::string to_json(const run_report& report, const result<audit_findings>& audi
   for (std::size_t i = 0; i < f.retries.size(); ++i) {
     if (f.retries[i] != 0) retries[name_of(static_cast<errc>(i))] = f.retries[i];
   }
-  nlohmann::ordered_json json = {{"tps", report.per_second()},
-                                 {"p50_ms", milliseconds(f.latencies.quantile(0.50))},
-                                 {"p95_ms", milliseconds(f.latencies.quantile(0.95))},
-                                 {"p99_ms", milliseconds(f.latencies.quantile(0.99))},
-                                 {"max_ms", milliseconds(f.longest)},
-                                 {"clients", report.clients},
-                                 {"min_client_transfers", f.least_per_client},
-                                 {"max_client_transfers", f.most_per_client},
-                                 {"transfers", f.acknowledged},
-                                 {"given_up", f.given_up},
-                                 {"seconds", std::chrono::duration<double>(report.took).count()},
-                                 {"retries", retries},
-                                 {"scale", report.scale},
-                                 {"seed", report.seed},
-                                 {"database", report.database},
-                                 {"journal", report.journal},
-                                 {"journal_mode", report.journal_mode},
-                                 {"synchronous", report.synchronous},
-                                 {"writers", pool_json(report.pool.writers)},
-                                 {"shutdown", shutdown_json(report.shutdown)},
-                                 {"exit_code", exit_code},
-                                 {"version", std::string{version_string}}};
+  nlohmann::ordered_json json = {
+      {"tps", report.per_second()},
+      {"p50_ms", milliseconds(f.latencies.quantile(0.50))},
+      {"p95_ms", milliseconds(f.latencies.quantile(0.95))},
+      {"p99_ms", milliseconds(f.latencies.quantile(0.99))},
+      {"max_ms", milliseconds(f.longest)},
+      {"clients", report.clients},
+      {"min_client_transfers", f.least_per_client},
+      {"max_client_transfers", f.most_per_client},
+      {"transfers", f.acknowledged},
+      {"given_up", f.given_up},
+      {"seconds", std::chrono::duration<double>(report.took).count()},
+      {"retries", retries},
+      {"scale", report.scale},
+      {"seed", report.seed},
+      {"database", report.database},
+      {"journal", report.journal},
+      {"isolation", sql::name_of(report.level)},
+      {"unknown_commits",
+       {{"had_happened", f.unknown_happened}, {"had_not", f.unknown_not_happened}}},
+      {"writers", pool_json(report.pool.writers)},
+      {"shutdown", shutdown_json(report.shutdown)},
+      {"exit_code", exit_code},
+      {"version", std::string{version_string}}};
+  for (const auto& [name, value] : report.settings) json[name] = value;
   if (report.pool.readers) json["readers"] = pool_json(*report.pool.readers);
   if (audit) json["audit"] = audit_json(*audit);
   if (report.failure) json["failure"] = report.failure->to_string();

@@ -11,6 +11,7 @@
 #include "../terminal.hpp"
 #include "audit.hpp"
 #include "clients.hpp"
+#include "dialect.hpp"
 
 namespace weir::bank {
 
@@ -18,8 +19,8 @@ namespace weir::bank {
 struct run_report {
   std::string database;  ///< redacted
   std::string journal;
-  std::string journal_mode;
-  std::string synchronous;
+  settings_told settings;  ///< what the database says of itself
+  sql::isolation level = sql::isolation::driver_default;
   std::size_t clients = 0;
   std::int64_t scale = 0;
   std::uint64_t seed = 0;

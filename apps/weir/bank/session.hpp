@@ -9,12 +9,14 @@
 #include <utility>
 
 #include <weir/core/assert.hpp>
+#include <weir/postgres/postgres.hpp>
 #include <weir/runtime/runtime.hpp>
 #include <weir/sql/db.hpp>
 #include <weir/sqlite/sqlite.hpp>
 #include <weir/stopper/signal_shutdown.hpp>
 #include <weir/stopper/stopper.hpp>
 
+#include "dialect.hpp"
 #include "options.hpp"
 
 namespace weir::bank {
@@ -51,10 +53,16 @@ class session {
 
   /// Does not connect yet.
   result<void> open(const options& how, kill_switch& in_commit, kill_switch& after_log) {
-    auto opened = sqlite::open(stop, how.database, {.name = "bank", .max_open = how.connections},
-                               {.synchronous = how.synchronous,
-                                .before_commit = in_commit.hook(),
-                                .after_log = after_log.hook()});
+    const sql::db_options limits{.name = "bank", .max_open = how.connections};
+    const sqlite::options as_file{
+        .synchronous = how.synchronous.value_or(sqlite::synchronous::normal),
+        .before_commit = in_commit.hook(),
+        .after_log = after_log.hook()};
+    const auto where = find_place(how.database);
+    if (!where) return std::unexpected(where.error());
+    auto opened = where->speaks->is_file ? sqlite::open(stop, how.database, limits, as_file)
+                                         : postgres::open(stop, how.database, limits,
+                                                          {.application_name = "weir bank"});
     if (!opened) return std::unexpected(std::move(opened).error());
     database_.emplace(*std::move(opened));
     return {};
