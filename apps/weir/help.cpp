@@ -40,9 +40,10 @@ DESCRIPTION
   database does not have them.
 
   A client counts a transfer only when its line is in the journal, a file
-  beside the database. If the answer to a commit is lost, because the server
-  went down, the transfer is looked up by its id when the server is back. The journal outlives a kill: the next run first audits
-  what the last one left, and refuses to go on if a transfer is missing.
+  beside the database. The journal outlives a kill: the next run first audits
+  what the last one left, and refuses to go on if a transfer is missing. If the
+  answer to a commit is lost, because the server went down, the transfer is
+  looked up by its id when the server is back.
 
   The run ends when its time is up, or by a signal: the first SIGINT or SIGTERM
   lets the transfers that were begun end, a second one cancels them, a third

@@ -336,7 +336,7 @@ def wrong_usage_is_told_in_a_sentence():
         (["--duration"], "--duration needs a value"),
         (["--synchronous", "off"], "normal or full"),
         (["--db", "bank.db"], "sqlite:"),
-        (["--db", "mysql://alice:hunter2@host/bank"], "'mysql' is unknown; known is sqlite"),
+        (["--db", "mysql://alice:hunter2@host/bank"], "'mysql' is unknown; known are sqlite"),
         (["--db", "sqlite::memory:"], "name a file"),
         (["--db", "sqlite:bank.db?color=red"], "unknown parameter 'color'"),
         (["--json", ""], "--json: it is empty"),
@@ -358,7 +358,7 @@ def wrong_usage_is_told_in_a_sentence():
         check(all(len(line) <= 80 for line in done.stdout.splitlines()), "80 columns", done.stdout)
     shown = bank("--help").out
     for option in ("--db", "--clients", "--duration", "--scale", "--connections", "--synchronous",
-                   "--drain", "--cancel", "--seed", "--journal", "--json", "--audit-only"):
+                   "--commit", "--isolation", "--drain", "--cancel", "--seed", "--journal", "--json", "--audit-only"):
         check(f"\n  {option} " in shown, f"the help lacks {option}", shown)
 
 
