@@ -1,17 +1,17 @@
 #include "postgres/line.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
 #include <weir/context/select.hpp>
 #include <weir/runtime/fd.hpp>
+#include <weir/runtime/hop.hpp>
 #include <weir/runtime/start.hpp>
 
 namespace weir::postgres {
 namespace {
 
-/// More texts than this are no fixed set of statements: they are forgotten all at once.
-constexpr std::size_t most_statements = 512;
 /// So often is a request moved to a new connection before it is sent.
 constexpr std::uint8_t most_connections = 3;
 
@@ -86,12 +86,14 @@ task<void> line::close(context ctx) {
 task<void> line::pump(std::shared_ptr<line>) {
   while (!ended()) {
     if (!co_await connected()) continue;
+    // Those who have just got their answers come first: what they ask next goes with this Sync.
+    if (std::exchange(answered_, false)) co_await yield();
     take_and_send();
     receive();
     if (source_.get().cancelled() && !wire_->dead()) co_await hurry();
     if (wire_->dead() || source_.get().cancelled()) {
       lose_connection();
-    } else if (!flights_.empty()) {
+    } else if (!flights_.empty() && !answered_) {
       co_await wait();
     }
   }
@@ -132,157 +134,6 @@ task<bool> line::connected() {
   co_return false;
 }
 
-std::shared_ptr<line_request> line::take() noexcept {
-  if (flights_.size() >= limits_.depth || bytes_ >= limits_.bytes) return nullptr;
-  if (!again_.empty()) {
-    auto first = std::move(again_.front());
-    again_.erase(again_.begin());
-    return first;
-  }
-  core::lock_guard guard{mutex_};
-  line_request* first = queue_.pop_front();
-  return first != nullptr ? std::move(first->self) : nullptr;
-}
-
-void line::take_and_send() {
-  if (statements_.size() > most_statements) {
-    if (!flights_.empty()) return;
-    forget_statements();
-  }
-  while (!wire_->dead() && statements_.size() <= most_statements) {
-    auto one = take();
-    if (one == nullptr) return;
-    const auto statement = statement_of(one->text.view());
-    if (statement->ready) {
-      send(std::move(one), statement);
-    } else {
-      statement->waiting.push_back(std::move(one));
-    }
-  }
-}
-
-std::shared_ptr<line::prepared> line::statement_of(std::string_view text) {
-  if (const auto found = statements_.find(text); found != statements_.end()) return found->second;
-  auto made = std::make_shared<prepared>();
-  made->text = text;
-  made->name = "weir_lane_" + std::to_string(++names_);
-  statements_.emplace(made->text, made);
-  const bool queued =
-      PQsendPrepare(wire_->raw(), made->name.c_str(), made->text.c_str(), 0, nullptr) == 1 &&
-      PQsendDescribePrepared(wire_->raw(), made->name.c_str()) == 1 && wire_->sync().has_value();
-  if (!queued) wire_->kill();
-  flights_.push_back({.request = nullptr, .statement = made, .failed = std::nullopt});
-  return made;
-}
-
-void line::send(std::shared_ptr<line_request> one, const std::shared_ptr<prepared>& statement) {
-  const auto no_names = [](std::string_view) { return std::optional<std::size_t>{}; };
-  auto fits = one->values.arrange(statement->what.parameters.size(), no_names);
-  if (fits) fits = parameters_.encode(one->values.values(), statement->what);
-  if (!fits) return refuse(one, std::move(fits.error()));
-  const bool queued =
-      PQsendQueryPrepared(wire_->raw(), statement->name.c_str(), parameters_.size(),
-                          parameters_.pointers(), parameters_.lengths(), parameters_.formats(),
-                          statement->what.binary ? 1 : 0) == 1 &&
-      wire_->sync().has_value();
-  if (!queued) wire_->kill();
-  one->bytes = parameters_.size_bytes() + 64;
-  bytes_ += one->bytes;
-  flights_.push_back({.request = std::move(one), .statement = statement, .failed = std::nullopt});
-}
-
-void line::forget_statements() {
-  statements_.clear();
-  const bool queued = PQsendQueryParams(wire_->raw(), "DEALLOCATE ALL", 0, nullptr, nullptr,
-                                        nullptr, nullptr, 0) == 1 &&
-                      wire_->sync().has_value();
-  if (!queued) wire_->kill();
-  flights_.push_back({.request = nullptr, .statement = nullptr, .failed = std::nullopt});
-}
-
-void line::receive() {
-  PGconn* const raw = wire_->raw();
-  while (!flights_.empty() && PQisBusy(raw) == 0) {
-    pg_result r{PQgetResult(raw)};
-    if (PQstatus(raw) != CONNECTION_OK) return wire_->kill();
-    if (r == nullptr) {
-      ++flights_.front().step;
-    } else if (PQresultStatus(r.get()) == PGRES_PIPELINE_SYNC) {
-      wire_->synced();
-      flight done = std::move(flights_.front());
-      flights_.pop_front();
-      landed(std::move(done));
-    } else {
-      answer(flights_.front(), std::move(r));
-    }
-  }
-}
-
-void line::answer(flight& front, pg_result r) {
-  const ExecStatusType status = PQresultStatus(r.get());
-  switch (status) {
-    case PGRES_FATAL_ERROR:
-    case PGRES_BAD_RESPONSE:
-      if (front.failed) return;
-      front.stale = front.request != nullptr && wants_new_plan(r.get());
-      front.failed = server_error(r.get());
-      return;
-    case PGRES_COPY_IN:
-    case PGRES_COPY_OUT:
-    case PGRES_COPY_BOTH:
-      front.failed = sql::with_outcome(
-          error{errc::unsupported, "COPY from or to the client goes through the native handle"},
-          sql::outcome::refused);
-      return wire_->kill();
-    default:
-      break;
-  }
-  if (front.request == nullptr) {
-    if (front.statement != nullptr && front.step == 1) {
-      front.statement->what = description::of(r.get());
-    }
-    return;
-  }
-  sql::lane_reply& reply = front.request->reply;
-  const char* count = PQcmdTuples(r.get());
-  if (*count != '\0') reply.done.rows_affected = std::strtoll(count, nullptr, 10);
-  if (status != PGRES_TUPLES_OK) return;
-  const description& what = front.statement->what;
-  reply.names = what.columns;
-  reply.rows.start(what.columns.size());
-  for (int row = 0; row < PQntuples(r.get()) && !front.failed; ++row) {
-    auto added = add_row(reply.rows, r.get(), row, what);
-    if (!added) front.failed = std::move(added.error());
-  }
-}
-
-void line::landed(flight done) {
-  if (done.request != nullptr) {
-    bytes_ -= done.request->bytes;
-    if (done.stale && !done.request->renewed) {
-      // Refused before it did anything: prepared again, under another name.
-      done.request->renewed = true;
-      const auto known = statements_.find(done.statement->text);
-      if (known != statements_.end() && known->second == done.statement) statements_.erase(known);
-      const auto fresh = statement_of(done.statement->text);
-      if (fresh->ready) return send(std::move(done.request), fresh);
-      fresh->waiting.push_back(std::move(done.request));
-      return;
-    }
-    if (done.failed) done.request->failed = std::move(done.failed);
-    return finish(done.request);
-  }
-  if (done.statement == nullptr) return;
-  auto waiting = std::exchange(done.statement->waiting, {});
-  if (done.failed) {
-    statements_.erase(done.statement->text);
-    for (const auto& one : waiting) refuse(one, *done.failed);
-    return;
-  }
-  done.statement->ready = true;
-  for (auto& one : waiting) send(std::move(one), done.statement);
-}
-
 task<void> line::wait() {
   const context ctx = source_.get();
   auto poked = poke_.recv(ctx);
@@ -305,6 +156,7 @@ task<void> line::wait() {
 
 void line::finish(const std::shared_ptr<line_request>& one) {
   load_.fetch_sub(1);
+  answered_ = true;
   one->done.set();
 }
 
@@ -331,19 +183,22 @@ void line::lose_connection() {
                                                    sql::outcome::unknown)
                                : wire_->lost(true);
   wire_.reset();
-  bytes_ = 0;
+  shared_ = units_ = bytes_ = 0;
   statements_.clear();
-  for (flight& one : std::exchange(flights_, {})) {
-    if (one.request != nullptr) {
-      refuse(one.request, one.failed && !one.stale ? *std::move(one.failed) : sent);
-    } else if (one.statement != nullptr) {
-      // Never sent: they go to the next connection, unless it is they that end it.
-      for (auto& request : std::exchange(one.statement->waiting, {})) {
-        if (++request->connections < most_connections) {
-          again_.push_back(std::move(request));
-        } else {
-          refuse(request, sql::with_outcome(sent, sql::outcome::not_sent));
-        }
+  auto lost = std::exchange(flights_, {});
+  lost.push_back(std::exchange(open_, {}));
+  for (flight& one : lost) {
+    for (unit& of : one.units) {
+      const bool its_own = one.failed && !one.stale && &of == &one.units[one.failed_at];
+      refuse(of.request, its_own ? *one.failed : sent);
+    }
+    if (one.preparation == nullptr) continue;
+    // Never sent: they go to the next connection, unless it is they that end it.
+    for (auto& request : std::exchange(one.preparation->waiting, {})) {
+      if (++request->connections < most_connections) {
+        again_.push_back(std::move(request));
+      } else {
+        refuse(request, sql::with_outcome(sent, sql::outcome::not_sent));
       }
     }
   }

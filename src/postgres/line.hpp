@@ -48,9 +48,13 @@ struct line_request : core::list_hook {
 /// One connection of a lane. A task, the pump, runs on it while anything is queued or unanswered,
 /// and alone touches the connection; callers queue and wait.
 ///
-/// Each statement has a Sync of its own, and so is a transaction and an error of its own. The pump
-/// takes from the queue only what it may send at once, so that what waits longer can still be taken
-/// back by its caller.
+/// A statement that may write has a Sync of its own, and so is a transaction and an error of its
+/// own. Reads that are sent together share a Sync, which saves the server most of what a small read
+/// costs; answers count when the Sync has come, and if one of them fails, the others are sent
+/// again.
+///
+/// The pump takes from the queue only what it may send at once, so that what waits longer can still
+/// be taken back by its caller.
 class line : public std::enable_shared_from_this<line> {
  public:
   line(std::shared_ptr<server> at, const sql::lane_limits& limits);
@@ -72,15 +76,23 @@ class line : public std::enable_shared_from_this<line> {
     std::string name;
     description what;
     bool ready = false;
+    bool reads = false;                                  // may share a Sync
+    std::uint32_t apart = 0;                             // so many times not, after an error
     std::vector<std::shared_ptr<line_request>> waiting;  // until it is described
   };
-  /// What one Sync ends.
-  struct flight {
-    std::shared_ptr<line_request> request;  // null: a preparation, or a clearing
+  struct unit {
+    std::shared_ptr<line_request> request;
     std::shared_ptr<prepared> statement;
+  };
+  /// What one Sync ends: executions, a preparation (no units), or a clearing (neither).
+  struct flight {
+    std::vector<unit> units;
+    std::shared_ptr<prepared> preparation;
+    std::size_t at = 0;  // the command whose answer comes next
     std::optional<error> failed;
-    std::size_t step = 0;
-    bool stale = false;  // its statement has to be prepared anew
+    std::size_t failed_at = 0;
+    bool stale = false;   // the statement that failed has to be prepared anew
+    bool shared = false;  // of reads
   };
 
   task<void> pump(std::shared_ptr<line> self);
@@ -91,10 +103,13 @@ class line : public std::enable_shared_from_this<line> {
   std::shared_ptr<line_request> take() noexcept;
   [[nodiscard]] std::shared_ptr<prepared> statement_of(std::string_view text);
   void send(std::shared_ptr<line_request> one, const std::shared_ptr<prepared>& statement);
+  void seal();
   void forget_statements();
   void receive();
   void answer(flight& front, pg_result r);
   void landed(flight done);
+  void prepared_landed(flight done);
+  void failed_landed(flight done);
   task<void> wait();
   void finish(const std::shared_ptr<line_request>& one);
   void refuse(const std::shared_ptr<line_request>& one, error why);
@@ -116,10 +131,14 @@ class line : public std::enable_shared_from_this<line> {
   // The pump's, and while none runs of whoever holds the lock.
   std::unique_ptr<wire> wire_;
   std::unordered_map<std::string_view, std::shared_ptr<prepared>> statements_;
-  std::deque<flight> flights_;
+  flight open_;                 // reads that are queued in libpq and have no Sync yet
+  std::deque<flight> flights_;  // in the order of their Syncs
   encoded parameters_;
-  std::vector<std::shared_ptr<line_request>> again_;  // taken, and to be sent anew
-  std::size_t bytes_ = 0;                             // of what is in flight
+  std::deque<std::shared_ptr<line_request>> again_;  // taken, and to be sent anew
+  std::size_t shared_ = 0;                           // flights of reads
+  std::size_t units_ = 0;                            // in flight, the open ones too,
+  std::size_t bytes_ = 0;                            // and what they take
+  bool answered_ = false;                            // somebody, since the last look at the queue
   std::uint64_t names_ = 0;
 };
 

@@ -1,0 +1,232 @@
+// What a line sends and what comes back.
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "postgres/line.hpp"
+
+namespace weir::postgres {
+namespace {
+
+/// More texts than this are no fixed set of statements: they are forgotten all at once.
+constexpr std::size_t most_statements = 512;
+
+/// Reads under one Sync: more would only make the first wait longer for its answer.
+constexpr std::size_t most_together = 64;
+/// So many flights of reads at once: the server works on one while the next is on its way. What
+/// comes meanwhile waits and shares the one after; sent at once, each would be a flight of its own.
+constexpr std::size_t most_shared = 2;
+/// Whoever has just failed is likely to fail again, and is kept from taking others with it.
+constexpr std::uint32_t apart_after_error = 64;
+
+/// A statement that gives the same whether or not it is run again after an error of another. What
+/// only looks like one (a function that writes) is rolled back with that error, and run again too.
+bool is_read(std::string_view text) noexcept {
+  const auto begin = text.find_first_not_of(" \t\r\n(");
+  if (begin == std::string_view::npos) return false;
+  const std::string_view word = text.substr(begin, 6);
+  static constexpr std::string_view wanted = "SELECT";
+  return word.size() == wanted.size() &&
+         std::equal(word.begin(), word.end(), wanted.begin(),
+                    [](char c, char w) { return (c & ~0x20) == w; });
+}
+
+}  // namespace
+
+std::shared_ptr<line_request> line::take() noexcept {
+  if (units_ >= limits_.depth || bytes_ >= limits_.bytes || shared_ >= most_shared) return nullptr;
+  if (!again_.empty()) {
+    auto first = std::move(again_.front());
+    again_.pop_front();
+    return first;
+  }
+  core::lock_guard guard{mutex_};
+  line_request* first = queue_.pop_front();
+  return first != nullptr ? std::move(first->self) : nullptr;
+}
+
+void line::take_and_send() {
+  if (statements_.size() > most_statements) {
+    if (!flights_.empty()) return;
+    forget_statements();
+  }
+  while (!wire_->dead() && statements_.size() <= most_statements) {
+    auto one = take();
+    if (one == nullptr) break;
+    const auto statement = statement_of(one->text.view());
+    if (statement->ready) {
+      send(std::move(one), statement);
+    } else {
+      statement->waiting.push_back(std::move(one));
+    }
+  }
+  seal();
+}
+
+/// Gives the reads that were queued their Sync.
+void line::seal() {
+  if (open_.units.empty()) return;
+  if (!wire_->sync()) wire_->kill();
+  open_.shared = open_.units.front().statement->reads;
+  if (open_.shared) ++shared_;
+  flights_.push_back(std::exchange(open_, {}));
+}
+
+std::shared_ptr<line::prepared> line::statement_of(std::string_view text) {
+  if (const auto found = statements_.find(text); found != statements_.end()) return found->second;
+  seal();
+  auto made = std::make_shared<prepared>();
+  made->text = text;
+  made->name = "weir_lane_" + std::to_string(++names_);
+  made->reads = is_read(text);
+  statements_.emplace(made->text, made);
+  const bool queued =
+      PQsendPrepare(wire_->raw(), made->name.c_str(), made->text.c_str(), 0, nullptr) == 1 &&
+      PQsendDescribePrepared(wire_->raw(), made->name.c_str()) == 1 && wire_->sync().has_value();
+  if (!queued) wire_->kill();
+  flight preparation;
+  preparation.preparation = made;
+  flights_.push_back(std::move(preparation));
+  return made;
+}
+
+void line::send(std::shared_ptr<line_request> one, const std::shared_ptr<prepared>& statement) {
+  const auto no_names = [](std::string_view) { return std::optional<std::size_t>{}; };
+  auto fits = one->values.arrange(statement->what.parameters.size(), no_names);
+  if (fits) fits = parameters_.encode(one->values.values(), statement->what);
+  if (!fits) return refuse(one, std::move(fits.error()));
+  const bool apart = !statement->reads || statement->apart != 0;
+  if (statement->apart != 0) --statement->apart;
+  if (apart) seal();
+  if (PQsendQueryPrepared(wire_->raw(), statement->name.c_str(), parameters_.size(),
+                          parameters_.pointers(), parameters_.lengths(), parameters_.formats(),
+                          statement->what.binary ? 1 : 0) != 1) {
+    wire_->kill();
+  }
+  one->bytes = parameters_.size_bytes() + 64;
+  bytes_ += one->bytes;
+  ++units_;
+  open_.units.push_back({std::move(one), statement});
+  if (apart || open_.units.size() >= most_together) seal();
+}
+
+void line::forget_statements() {
+  statements_.clear();
+  const bool queued = PQsendQueryParams(wire_->raw(), "DEALLOCATE ALL", 0, nullptr, nullptr,
+                                        nullptr, nullptr, 0) == 1 &&
+                      wire_->sync().has_value();
+  if (!queued) wire_->kill();
+  flights_.emplace_back();
+}
+
+void line::receive() {
+  PGconn* const raw = wire_->raw();
+  while (!flights_.empty() && PQisBusy(raw) == 0) {
+    pg_result r{PQgetResult(raw)};
+    if (PQstatus(raw) != CONNECTION_OK) return wire_->kill();
+    if (r == nullptr) {
+      ++flights_.front().at;
+    } else if (PQresultStatus(r.get()) == PGRES_PIPELINE_SYNC) {
+      wire_->synced();
+      flight done = std::move(flights_.front());
+      flights_.pop_front();
+      landed(std::move(done));
+    } else {
+      answer(flights_.front(), std::move(r));
+    }
+  }
+  if (!wire_->dead()) seal();
+}
+
+void line::answer(flight& front, pg_result r) {
+  const ExecStatusType status = PQresultStatus(r.get());
+  const auto fail_here = [&](error why) {
+    front.failed = std::move(why);
+    front.failed_at = front.at;
+  };
+  switch (status) {
+    case PGRES_PIPELINE_ABORTED:
+      return;
+    case PGRES_FATAL_ERROR:
+    case PGRES_BAD_RESPONSE:
+      if (front.failed) return;
+      front.stale = !front.units.empty() && wants_new_plan(r.get());
+      return fail_here(server_error(r.get()));
+    case PGRES_COPY_IN:
+    case PGRES_COPY_OUT:
+    case PGRES_COPY_BOTH:
+      fail_here(sql::with_outcome(
+          error{errc::unsupported, "COPY from or to the client goes through the native handle"},
+          sql::outcome::refused));
+      return wire_->kill();
+    default:
+      break;
+  }
+  if (front.units.empty()) {
+    if (front.preparation != nullptr && front.at == 1) {
+      front.preparation->what = description::of(r.get());
+    }
+    return;
+  }
+  if (front.at >= front.units.size()) return;
+  const unit& one = front.units[front.at];
+  sql::lane_reply& reply = one.request->reply;
+  const char* count = PQcmdTuples(r.get());
+  if (*count != '\0') reply.done.rows_affected = std::strtoll(count, nullptr, 10);
+  if (status != PGRES_TUPLES_OK) return;
+  const description& what = one.statement->what;
+  reply.names = what.columns;
+  reply.rows.start(what.columns.size());
+  for (int row = 0; row < PQntuples(r.get()); ++row) {
+    if (auto added = add_row(reply.rows, r.get(), row, what); !added) {
+      one.request->failed = std::move(added.error());
+      return;
+    }
+  }
+}
+
+void line::landed(flight done) {
+  if (done.units.empty()) return prepared_landed(std::move(done));
+  units_ -= done.units.size();
+  if (done.shared) --shared_;
+  for (const unit& one : done.units) bytes_ -= one.request->bytes;
+  if (done.failed) return failed_landed(std::move(done));
+  for (const unit& one : done.units) finish(one.request);
+}
+
+/// One of them failed, and took the transaction that they shared with it: the others are as if they
+/// had never been sent, and are sent again, in their order, before what is new.
+void line::failed_landed(flight done) {
+  for (std::size_t i = done.units.size(); i-- > 0;) {
+    unit& one = done.units[i];
+    if (i != done.failed_at) {
+      one.request->failed.reset();
+      one.request->reply.done = {};
+      again_.push_front(std::move(one.request));
+    } else if (done.stale && !one.request->renewed) {
+      // Refused before it did anything: prepared again, under another name.
+      one.request->renewed = true;
+      const auto known = statements_.find(one.statement->text);
+      if (known != statements_.end() && known->second == one.statement) statements_.erase(known);
+      again_.push_front(std::move(one.request));
+    } else {
+      one.statement->apart = apart_after_error;
+      refuse(one.request, *std::move(done.failed));
+    }
+  }
+}
+
+void line::prepared_landed(flight done) {
+  if (done.preparation == nullptr) return;
+  auto waiting = std::exchange(done.preparation->waiting, {});
+  if (done.failed) {
+    statements_.erase(done.preparation->text);
+    for (const auto& one : waiting) refuse(one, *done.failed);
+    return;
+  }
+  done.preparation->ready = true;
+  for (auto& one : waiting) send(std::move(one), done.preparation);
+}
+
+}  // namespace weir::postgres
