@@ -187,6 +187,8 @@ class connection final : public sql::driver_connection {
 
   /// As if the server had gone away: found out at the next call.
   void go_bad() noexcept { bad_ = true; }
+  /// As if it had just been found out.
+  void break_now() noexcept { broken_ = true; }
   /// As if the database itself had ended the transaction.
   void lose_transaction() noexcept { forget(); }
 

@@ -89,5 +89,48 @@ TEST_F(sqlite_cancellation, of_a_write_undoes_its_whole_transaction) {
   EXPECT_EQ(weir::wait(c.query_row<int>({}, "SELECT count(*) FROM t")).value(), 0);
 }
 
+TEST_F(sqlite_cancellation, ends_a_wait_for_a_lock_which_sqlite3_interrupt_would_not) {
+  open("sqlite:" + path(), {.lock_timeout = 10min});
+  exec("CREATE TABLE t(a)");
+  outsider other{path()};
+  other.run("BEGIN IMMEDIATE");
+  sql::script s;
+  s.add("INSERT INTO t VALUES (1)");
+  const auto put = [&](context ctx) -> task<result<void>> {
+    auto done = co_await db().exec(ctx, "INSERT INTO t VALUES (1)");
+    if (!done) co_return std::unexpected(done.error());
+    co_return result<void>{};
+  };
+  const auto begin = [&](context ctx) -> task<result<void>> {
+    auto t = co_await db().begin(ctx);
+    if (!t) co_return std::unexpected(t.error());
+    co_return result<void>{};
+  };
+  const auto script = [&](context ctx) -> task<result<void>> {
+    auto done = co_await db().run(ctx, s);
+    if (!done) co_return std::unexpected(done.error());
+    co_return result<void>{};
+  };
+  const auto ends = [](const auto& wait_for_lock) {
+    context_source hurry{{}, {.timeout = 20ms}};
+    const auto done = weir::wait(wait_for_lock(hurry.get()));
+    ASSERT_FALSE(done);
+    // Told is the lock, when there is no time left for another attempt.
+    EXPECT_TRUE(done.error().code() == errc::busy ||
+                done.error().code() == errc::deadline_exceeded);
+    EXPECT_NE(sql::outcome_of(done.error()), sql::outcome::unknown);
+  };
+  ends(put);
+  ends(begin);
+  ends(script);
+  // A group, too, lets go of its only caller, and of the connection after that.
+  const sql::run_options grouped{.commit = sql::commit_mode::grouped};
+  context_source short_of_time{{}, {.timeout = 20ms}};
+  EXPECT_FALSE(weir::wait(db().run(short_of_time.get(), s, grouped)));
+  other.run("COMMIT");
+  EXPECT_TRUE(weir::wait(db().run({}, s, grouped)));
+  EXPECT_EQ(row<int>("SELECT count(*) FROM t").value(), 1);
+}
+
 }  // namespace
 }  // namespace weir
