@@ -270,6 +270,13 @@ def postgres_rows():
         yield Row(row + ".p99", "time of one, 99th percentile", "ms", bench(row, row + ".p99"),
                   {name: Source(rival.program, rival.row, rival.row + ".p99")
                    for name, rival in rivals.items()}, goal=10 if name == "select" else None)
+    yield Row("postgres.select.leased", "the same with a connection for each while it runs", "tps",
+              bench("postgres.select.leased"), better="higher")
+    for name in ("select", "tpcb"):
+        row = f"postgres.{name}.limit"
+        yield Row(row, "adaptive limit: share of the best of the fixed numbers", "x", bench(row),
+                  better="higher", goal=0.9)
+        yield Row(row + ".best_at", "that fixed number", "", bench(row, row + ".best_at"))
 
 
 ROWS = [row for rows in (stopper_rows, spawn_rows, context_rows, pool_rows, channel_rows,
