@@ -7,12 +7,26 @@
 
 namespace weir::postgres {
 
+task<result<void>> connection::make_ready(context ctx) {
+  if (streaming_ != nullptr) {
+    if (auto kept = co_await streaming_->keep_rest(ctx); !kept) co_return kept;
+  }
+  co_return co_await wire_->make_ready(ctx);
+}
+
+task<result<void>> connection::run(context ctx, std::string text) {
+  if (!quick_ready()) {
+    if (auto ok = co_await make_ready(ctx); !ok) co_return ok;
+  }
+  co_return co_await wire_->run(ctx, std::move(text));
+}
+
 task<result<description>> connection::describe(context ctx, std::string name, std::string text) {
   if (text.find('\0') != std::string::npos) {
     co_return fail(errc::invalid_argument, "the text of a statement has a zero byte");
   }
-  if (!wire_->quick_ready()) {
-    if (auto ok = co_await wire_->make_ready(ctx); !ok) {
+  if (!quick_ready()) {
+    if (auto ok = co_await make_ready(ctx); !ok) {
       co_return std::unexpected(std::move(ok.error()));
     }
   }
@@ -86,12 +100,12 @@ result<std::string> connection::begin_text(sql::tx_options options) const {
 task<result<void>> connection::begin(context ctx, sql::tx_options options) {
   auto text = begin_text(options);
   if (!text) co_return std::unexpected(std::move(text.error()));
-  co_return co_await wire_->run(ctx, *std::move(text));
+  co_return co_await run(ctx, *std::move(text));
 }
 
 task<result<void>> connection::commit(context ctx) {
-  if (!wire_->quick_ready()) {
-    if (auto ok = co_await wire_->make_ready(ctx); !ok) co_return ok;
+  if (!quick_ready()) {
+    if (auto ok = co_await make_ready(ctx); !ok) co_return ok;
   }
   PGconn* const raw = wire_->raw();
   if (PQsendQueryParams(raw, "COMMIT", 0, nullptr, nullptr, nullptr, nullptr, 0) != 1) {
@@ -116,7 +130,7 @@ task<result<void>> connection::commit(context ctx) {
 }
 
 task<result<void>> connection::rollback(context ctx) {
-  co_return co_await wire_->run(ctx, "ROLLBACK");
+  co_return co_await run(ctx, "ROLLBACK");
 }
 
 bool connection::in_transaction() const noexcept {
@@ -136,8 +150,8 @@ bool connection::in_transaction() const noexcept {
 }
 
 task<sql::batch_end> connection::run_batch(context ctx, std::span<sql::batch_step> steps) {
-  if (!wire_->quick_ready()) {
-    if (auto ok = co_await wire_->make_ready(ctx); !ok) {
+  if (!quick_ready()) {
+    if (auto ok = co_await make_ready(ctx); !ok) {
       co_return sql::batch_end{0, std::move(ok.error())};
     }
   }
@@ -182,7 +196,7 @@ task<sql::batch_end> connection::run_batch(context ctx, std::span<sql::batch_ste
 }
 
 task<result<void>> connection::ping(context ctx) {
-  co_return co_await wire_->run(ctx, "");
+  co_return co_await run(ctx, "");
 }
 
 task<bool> connection::reset(context ctx) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -36,6 +37,8 @@ class statement final : public sql::driver_statement {
 
   /// Queues one execution. Errors: as of the parameters, or a lost connection.
   result<void> send(std::span<const sql::value> values);
+  /// Takes the rest of what is being read from the wire into memory, which others need now.
+  task<result<void>> keep_rest(context ctx);
   [[nodiscard]] const description& what() const noexcept { return what_; }
 
  private:
@@ -44,6 +47,8 @@ class statement final : public sql::driver_statement {
   task<result<void>> begin(context ctx, std::span<const sql::value> values, bool by_row);
   task<result<bool>> renew(context ctx, const PGresult* why);
   result<step> take_one(sql::row_buffer* into);
+  [[nodiscard]] bool more() const noexcept { return reading_ || !kept_.empty(); }
+  void read_to_the_end() noexcept;
   bool at_end();
   bool skip_what_is_here();
 
@@ -51,8 +56,8 @@ class statement final : public sql::driver_statement {
   std::string name_;
   const std::string text_;
   description what_;
-  bool reading_ = false;  // started, and its end has not been read
-  pg_result spare_;       // taken from libpq, and not looked at
+  bool reading_ = false;        // its end has not been taken from the wire
+  std::deque<pg_result> kept_;  // taken from the wire, and not looked at
   std::optional<error> refused_;
 };
 
@@ -80,9 +85,17 @@ class connection final : public sql::driver_connection {
  private:
   friend class statement;
 
+  /// Before anything is sent: the wire is free, or made so.
+  [[nodiscard]] bool quick_ready() noexcept {
+    return streaming_ == nullptr && wire_->quick_ready();
+  }
+  task<result<void>> make_ready(context ctx);
+  task<result<void>> run(context ctx, std::string text);
+
   task<result<description>> describe(context ctx, std::string name, std::string text);
 
   std::unique_ptr<wire> wire_;
+  statement* streaming_ = nullptr;   // whose rows come next on the wire
   encoded parameters_;               // of the execution that is being queued
   std::vector<std::string> unused_;  // names of statements to be closed with the next preparation
   std::uint64_t prepared_ = 0;

@@ -9,7 +9,14 @@ statement::statement(connection& on, std::string name, std::string text, descrip
     : on_(on), name_(std::move(name)), text_(std::move(text)), what_(std::move(what)) {}
 
 statement::~statement() {
+  read_to_the_end();
   on_.unused_.push_back(std::move(name_));
+}
+
+/// The wire is no longer its own, at its end or because nobody reads on.
+void statement::read_to_the_end() noexcept {
+  reading_ = false;
+  if (on_.streaming_ == this) on_.streaming_ = nullptr;
 }
 
 result<void> statement::send(std::span<const sql::value> values) {
@@ -23,8 +30,8 @@ result<void> statement::send(std::span<const sql::value> values) {
 
 task<result<void>> statement::begin(context ctx, std::span<const sql::value> values, bool by_row) {
   wire& w = *on_.wire_;
-  if (!w.quick_ready()) {
-    if (auto ok = co_await w.make_ready(ctx); !ok) co_return ok;
+  if (!on_.quick_ready()) {
+    if (auto ok = co_await on_.make_ready(ctx); !ok) co_return ok;
   }
   if (auto sent = send(values); !sent) co_return sent;
   if (by_row && PQsetSingleRowMode(w.raw()) != 1) {
@@ -85,15 +92,19 @@ task<result<void>> statement::start(context ctx, std::span<const sql::value> val
     while (PQisBusy(w.raw()) != 0) {
       if (auto came = co_await w.wait(ctx); !came) co_return came;
     }
-    spare_.reset(PQgetResult(w.raw()));
-    if (spare_ == nullptr || PQstatus(w.raw()) != CONNECTION_OK) {
+    pg_result first{PQgetResult(w.raw())};
+    if (first == nullptr || PQstatus(w.raw()) != CONNECTION_OK) {
       co_return std::unexpected(w.lost(true));
     }
-    const ExecStatusType status = PQresultStatus(spare_.get());
+    const ExecStatusType status = PQresultStatus(first.get());
     reading_ = status == PGRES_SINGLE_TUPLE || status == PGRES_TUPLES_OK ||
                status == PGRES_COMMAND_OK || status == PGRES_EMPTY_QUERY;
-    if (reading_) co_return result<void>{};
-    const pg_result refused = std::move(spare_);
+    if (reading_) {
+      on_.streaming_ = this;
+      kept_.push_back(std::move(first));
+      co_return result<void>{};
+    }
+    const pg_result refused = std::move(first);
     auto rest = [](std::size_t, pg_result) {};
     if (auto read = co_await w.collect(ctx, &rest); !read) co_return read;
     if (!again) {
@@ -105,9 +116,40 @@ task<result<void>> statement::start(context ctx, std::span<const sql::value> val
   }
 }
 
+task<result<void>> statement::keep_rest(context ctx) {
+  wire& w = *on_.wire_;
+  while (reading_) {
+    while (PQisBusy(w.raw()) != 0) {
+      if (auto came = co_await w.wait(ctx); !came) {
+        read_to_the_end();
+        co_return came;
+      }
+    }
+    pg_result r{PQgetResult(w.raw())};
+    if (r == nullptr) {
+      if (!w.dead()) continue;
+      read_to_the_end();
+      co_return std::unexpected(w.lost(true));
+    }
+    if (PQresultStatus(r.get()) == PGRES_PIPELINE_SYNC) {
+      w.synced();
+      read_to_the_end();
+    } else {
+      kept_.push_back(std::move(r));
+    }
+  }
+  co_return result<void>{};
+}
+
 result<statement::step> statement::take_one(sql::row_buffer* into) {
   wire& w = *on_.wire_;
-  const pg_result r = spare_ != nullptr ? std::move(spare_) : pg_result{PQgetResult(w.raw())};
+  pg_result r;
+  if (kept_.empty()) {
+    r.reset(PQgetResult(w.raw()));
+  } else {
+    r = std::move(kept_.front());
+    kept_.pop_front();
+  }
   if (r == nullptr) {
     if (w.dead()) return std::unexpected(w.lost(true));
     return step::more_to_come;
@@ -122,7 +164,7 @@ result<statement::step> statement::take_one(sql::row_buffer* into) {
       return step::row;
     case PGRES_PIPELINE_SYNC:
       w.synced();
-      reading_ = false;
+      read_to_the_end();
       return step::end;
     case PGRES_TUPLES_OK:
     case PGRES_COMMAND_OK:
@@ -139,17 +181,20 @@ result<statement::step> statement::take_one(sql::row_buffer* into) {
 /// here with its last row, and a connection that is known to be free need not be reset.
 bool statement::at_end() {
   wire& w = *on_.wire_;
-  while (reading_ && spare_ == nullptr && PQisBusy(w.raw()) == 0) {
-    pg_result next{PQgetResult(w.raw())};
-    if (next == nullptr) {
-      if (w.dead()) return false;
-      continue;
+  while (more()) {
+    if (kept_.empty()) {
+      if (PQisBusy(w.raw()) != 0) return false;
+      pg_result next{PQgetResult(w.raw())};
+      if (next == nullptr) {
+        if (w.dead()) return false;
+        continue;
+      }
+      kept_.push_back(std::move(next));
     }
-    spare_ = std::move(next);
-    if (PQresultStatus(spare_.get()) == PGRES_SINGLE_TUPLE) return false;
+    if (PQresultStatus(kept_.front().get()) == PGRES_SINGLE_TUPLE) return false;
     if (!take_one(nullptr)) return false;
   }
-  return !reading_;
+  return true;
 }
 
 task<result<bool>> statement::fetch(context ctx, sql::row_buffer* into, sql::fetch_limits limits) {
@@ -158,31 +203,33 @@ task<result<bool>> statement::fetch(context ctx, sql::row_buffer* into, sql::fet
   const auto full = [&] {
     return rows > 0 && (rows >= limits.rows || into->size_bytes() >= limits.bytes);
   };
-  while (reading_ && !full()) {
-    while (spare_ == nullptr && PQisBusy(w.raw()) != 0) {
+  while (more() && !full()) {
+    while (kept_.empty() && PQisBusy(w.raw()) != 0) {
+      // With some rows in hand, only what is here already is added.
       if (rows > 0 && PQconsumeInput(w.raw()) != 0 && PQisBusy(w.raw()) != 0) co_return true;
       if (PQisBusy(w.raw()) == 0) break;
       if (auto came = co_await w.wait(ctx); !came) {
-        reading_ = false;
+        read_to_the_end();
         co_return std::unexpected(std::move(came.error()));
       }
     }
     auto taken = take_one(into);
     if (!taken) {
-      reading_ = false;
+      read_to_the_end();
       co_return std::unexpected(std::move(taken.error()));
     }
     if (*taken == step::row) ++rows;
   }
-  if (reading_ && !at_end()) co_return true;
+  if (!at_end()) co_return true;
   if (refused_) co_return std::unexpected(*std::exchange(refused_, std::nullopt));
   co_return false;
 }
 
 bool statement::skip_what_is_here() {
   wire& w = *on_.wire_;
-  while (reading_ && (spare_ != nullptr || PQisBusy(w.raw()) == 0)) {
-    if (!take_one(nullptr)) reading_ = false;
+  kept_.clear();
+  while (reading_ && PQisBusy(w.raw()) == 0) {
+    if (!take_one(nullptr)) read_to_the_end();
   }
   return !reading_;
 }
@@ -204,9 +251,9 @@ task<void> statement::stop() {
       skip_what_is_here();
     }
   }
-  reading_ = false;
+  read_to_the_end();
   refused_.reset();
-  spare_.reset();
+  kept_.clear();
 }
 
 }  // namespace weir::postgres
