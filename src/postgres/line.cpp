@@ -137,14 +137,14 @@ task<bool> line::connected() {
 task<void> line::wait() {
   const context ctx = source_.get();
   auto poked = poke_.recv(ctx);
-  auto in = readable(server_->where, ctx, PQsocket(wire_->raw()));
+  auto in = readable(server_->where, ctx, wire_->fd());
   const int unsent = PQflush(wire_->raw());
   if (unsent < 0) {
     wire_->kill();
     co_return;
   }
   if (unsent > 0) {
-    auto out = writable(server_->where, ctx, PQsocket(wire_->raw()));
+    auto out = writable(server_->where, ctx, wire_->fd());
     static_cast<void>(co_await select(in, poked, out));
   } else {
     static_cast<void>(co_await select(in, poked));

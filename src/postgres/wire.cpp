@@ -6,7 +6,9 @@
 #include <cstring>
 #include <vector>
 
+#include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <weir/context/select.hpp>
 #include <weir/runtime/blocking.hpp>
@@ -72,6 +74,11 @@ task<result<std::unique_ptr<wire>>> wire::connect(std::shared_ptr<server> at, co
             : sql::with_outcome(std::move(conn.error()), sql::outcome::not_sent));
   }
   auto made = std::make_unique<wire>(at, conn->release());
+  if (made->fd_ < 0) {
+    co_return std::unexpected(sql::with_outcome(
+        error{errc::exhausted, "this process has no file descriptor left for a connection"},
+        sql::outcome::not_sent));
+  }
   if (!made->enter_pipeline()) {
     co_return std::unexpected(connect_error(at->to, PQerrorMessage(made->raw())));
   }
@@ -81,13 +88,16 @@ task<result<std::unique_ptr<wire>>> wire::connect(std::shared_ptr<server> at, co
 wire::wire(std::shared_ptr<server> at, PGconn* connected)
     : server_(std::move(at)),
       conn_(connected),
-      fd_(PQsocket(connected)),
+      fd_(::fcntl(PQsocket(connected), F_DUPFD_CLOEXEC, 0)),
       cancel_(PQgetCancel(connected), [](PGcancel* c) { PQfreeCancel(c); }) {
   PQsetNoticeReceiver(conn_, &wire::on_notice, this);
 }
 
 wire::~wire() {
-  forget_fd(server_->where, fd_);
+  if (fd_ >= 0) {
+    forget_fd(server_->where, fd_);
+    ::close(fd_);
+  }
   PQfinish(conn_);
 }
 

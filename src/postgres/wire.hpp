@@ -58,6 +58,8 @@ class wire {
   [[nodiscard]] PGconn* raw() const noexcept { return conn_; }
   [[nodiscard]] bool dead() const noexcept { return dead_ || PQstatus(conn_) != CONNECTION_OK; }
   [[nodiscard]] bool in_doubt() const noexcept { return syncs_ != 0; }
+  /// The socket, to be watched.
+  [[nodiscard]] int fd() const noexcept { return fd_; }
   [[nodiscard]] server& at() const noexcept { return *server_; }
 
   /// Before the first thing that is sent: settles what is in doubt, and finds out if the server has
@@ -103,7 +105,8 @@ class wire {
 
   std::shared_ptr<server> server_;
   PGconn* conn_;
-  int fd_;
+  int fd_;  // our own number for libpq's socket: libpq closes its one when it sees an error, and
+            // may do so while another thread is still about to watch it
   std::shared_ptr<PGcancel> cancel_;
   std::size_t syncs_ = 0;  // sent and not answered
   bool dead_ = false;
