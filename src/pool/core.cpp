@@ -34,6 +34,8 @@ pool_core::pool_core(const home& at, const pool_options& options)
       name_(options.name),
       options_(options),
       stamped_(options.max_lifetime || options.max_idle_time || options.validate_after),
+      counted_(options.min_idle != 0 || options.reserved_high + options.reserved_normal != 0 ||
+               options.busy == busy_limit::adaptive),
       source_(at.where.time()),
       max_open_(options.max_open),
       max_idle_(options.max_idle.value_or(options.max_open)),
@@ -56,6 +58,7 @@ void pool_core::start() noexcept {
   wake_list wakes;
   lock_guard guard{mutex_};
   alive_ = shared_from_this();
+  open_cells();
   if (options_.leak_after) {
     look_for_leaks_ = saturating_add(clock_.now(), std::max(*options_.leak_after / 4, duration{1}));
   }
@@ -247,6 +250,7 @@ void pool_core::set_max_open(std::size_t max_open) noexcept {
   lock_guard guard{mutex_};
   if (max_idle_ == max_open_) max_idle_ = max_open;
   max_open_ = max_open;
+  empty_cells(pool_cells::then::close);
   if (adaptive_) adaptive_->set_most(max_open);
   serve(wakes);
   trim_idle(wakes);
@@ -257,6 +261,7 @@ void pool_core::set_max_idle(std::size_t max_idle) noexcept {
   wake_list wakes;
   lock_guard guard{mutex_};
   max_idle_ = max_idle;
+  empty_cells(pool_cells::then::close);
   trim_idle(wakes);
 }
 
@@ -264,6 +269,7 @@ void pool_core::flush() noexcept {
   wake_list wakes;
   lock_guard guard{mutex_};
   if (closed_) return;
+  empty_cells(pool_cells::then::close);
   ++epoch_;  // what is lent, prepared or on its way is retired when it comes home
   while (pool_slot* slot = idle_.pop_front()) {
     --stats_.idle;
@@ -275,6 +281,7 @@ void pool_core::flush() noexcept {
 void pool_core::pause() noexcept {
   lock_guard guard{mutex_};
   paused_ = true;
+  empty_cells(pool_cells::then::close);
 }
 
 void pool_core::resume() noexcept {
@@ -291,6 +298,7 @@ void pool_core::begin_close() noexcept {
   lock_guard guard{mutex_};
   if (closed_) return;
   closed_ = true;
+  empty_cells(pool_cells::then::close);
   disarm_maintenance();
   while (acquire_base* op = queue_.oldest()) {
     refuse(*op, acquire_base::refusal::closed, nullptr, wakes);
@@ -341,6 +349,9 @@ pool_stats pool_core::stats() const noexcept {
   pool_stats copy = stats_;
   copy.max_open = max_open_;
   copy.waiting = queue_.size();
+  const std::size_t near = cells_.count();
+  copy.in_use -= near;
+  copy.idle += near;
   copy.busy_limit = busy_limits()[0];
   copy.down = opening_.down();
   copy.paused = paused_;

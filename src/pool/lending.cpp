@@ -7,6 +7,13 @@
 /// Who gets a resource, and what becomes of one that comes home.
 namespace weir::core {
 
+namespace {
+
+// Opening and closing the cells costs more than a few locks.
+constexpr int calm_before_cells = 16;
+
+}  // namespace
+
 // ---- acquiring ----------------------------------------------------------------------------------
 
 pool_queue::limits pool_core::busy_limits() const noexcept {
@@ -37,11 +44,28 @@ bool pool_core::hopeless(acquire_base& op) noexcept {
   return true;
 }
 
+void pool_core::open_cells() noexcept {
+  if (stamped_ || counted_ || max_idle_ < max_open_ || closed_ || paused_ || over_limit()) return;
+  if (cells_open_ || queue_.size() != 0) return;
+  cells_open_ = true;
+  cells_.open(epoch_);
+}
+
+void pool_core::empty_cells(pool_cells::then next) noexcept {
+  if (!cells_open_) return;
+  cells_open_ = next == pool_cells::then::stay_open;
+  calm_ = 0;
+  const std::size_t moved = cells_.empty(idle_, next);
+  stats_.in_use -= moved;
+  stats_.idle += moved;
+}
+
 bool pool_core::try_acquire_locked(acquire_base& op) noexcept {
   if (closed_) {
     op.refusal_ = acquire_base::refusal::closed;
     return true;
   }
+  if (idle_.empty()) empty_cells(pool_cells::then::stay_open);
   // Whoever comes home goes to a waiter who may have it: whoever may have an idle one is the first.
   pool_slot* slot = idle_.front();
   if (slot != nullptr && stats_.in_use < busy_limits()[op.rank()] && !stale(*slot)) {
@@ -69,6 +93,7 @@ void pool_core::enqueue(acquire_base& op, waiter& who, std::uint32_t index,
   op.set(who, index);
   op.task_ = task_record::current();
   op.waiting_since_ = clock_.now();
+  empty_cells(pool_cells::then::close);  // from here on everything goes through the queue
   if (queue_.size() == 0) last_served_ = op.waiting_since_;
   queue_.push(op);
   ++stats_.waits;
@@ -98,7 +123,9 @@ bool pool_core::refuse(acquire_base& op, acquire_base::refusal how, const error*
 }
 
 pool_slot* pool_core::try_acquire() noexcept {
+  if (pool_slot* near = cells_.take()) return near;
   lock_guard guard{mutex_};
+  if (idle_.empty()) empty_cells(pool_cells::then::stay_open);
   pool_slot* slot = closed_ ? nullptr : idle_.front();
   const auto normal = static_cast<std::size_t>(pool_priority::normal);
   if (slot == nullptr || stats_.in_use >= busy_limits()[normal] || stale(*slot)) return nullptr;
@@ -181,6 +208,7 @@ void pool_core::come_home(pool_slot& slot, wake_list& wakes) noexcept {
     if (adaptive_) request_errand(wakes);  // it may have grown beyond what is open
   }
   trim_idle(wakes);
+  if (queue_.size() == 0 && !cells_open_ && ++calm_ >= calm_before_cells) open_cells();
   if (stamped_ && !idle_.empty()) arm_for(due_at(*idle_.front()), wakes);
 }
 
@@ -222,13 +250,17 @@ void pool_core::release(pool_slot& slot) noexcept {
   if (!usable(slot)) return discard(slot);
   const bool resets = needs_reset(slot);
   end_loan(slot);
+  pool_slot* home = &slot;
+  // One whose loan is measured goes the long way, where the figures are.
+  if (!resets && slot.lent_at_ == time_point{}) home = cells_.put(slot);
+  if (home == nullptr) return;
   {
     wake_list wakes;
     lock_guard guard{mutex_};
-    note_return(slot);
+    note_return(*home);
     if (!resets) {
       --stats_.in_use;
-      return come_home(slot, wakes);
+      return come_home(*home, wakes);
     }
     ++preparing_;
   }

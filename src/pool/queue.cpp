@@ -1,8 +1,19 @@
 #include <algorithm>
 
 #include <weir/pool/acquire.hpp>
+#include <weir/pool/cells.hpp>
 
 namespace weir::core {
+namespace {
+
+atomic<std::size_t> places_taken{0};
+
+}  // namespace
+
+std::size_t pool_cells::next_place() noexcept {
+  // relaxed: a number of its own is all that is wanted.
+  return places_taken.fetch_add(1, std::memory_order_relaxed);
+}
 
 void pool_queue::push(acquire_base& op) noexcept {
   op.ticket_ = ++tickets_;

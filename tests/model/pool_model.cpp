@@ -294,6 +294,43 @@ WEIR_MODEL(a_flush_against_a_return_and_an_acquire_leaves_nothing_old) {
   model::sometimes(!old, "it was not");
 }
 
+/// Returns find their way past the queue when nobody waits, and must not when somebody does.
+WEIR_MODEL(a_waiter_gets_what_was_returned_past_the_queue) {
+  setting on;
+  const auto it = on.make({.max_open = 2});
+  auto first = wait(it->acquire({}));
+  auto second = wait(it->acquire({}));
+  core::atomic<int> served{0};
+  const auto use = [&] {
+    if (auto mine = wait(it->acquire({}))) served.fetch_add(1);
+  };
+  model::threads([&] { first->release(); },
+                 [&] {
+                   second->release();
+                   if (auto again = it->try_acquire()) served.fetch_add(0);
+                 },
+                 use);
+  model::check(served.load() == 1, "the waiter was served");
+  const pool_stats end = it->stats();
+  model::check(end.idle == 2 && end.in_use == 0, "both are home");
+}
+
+WEIR_MODEL(a_flush_retires_what_was_lent_however_calm_the_pool_is) {
+  setting on;
+  const auto it = on.make({.max_open = 2});
+  auto first = wait(it->acquire({}));
+  it->flush();
+  for (int i = 0; i < 20; ++i) {  // so that returns find their way past the queue again
+    auto other = wait(it->acquire({}));
+  }
+  model::threads([&] { first->release(); },
+                 [&] {
+                   auto mine = wait(it->acquire({}));
+                   model::check(**mine != 0, "nobody gets what was open before");
+                 });
+  model::check(it->stats().closed_flushed == 1, "it was closed for that");
+}
+
 WEIR_MODEL(a_resume_serves_those_who_queued_meanwhile) {
   setting on;
   const auto it = on.make({});

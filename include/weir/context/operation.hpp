@@ -77,6 +77,12 @@ concept hinting_operation = operation<O> && requires(const O& op) {
   { op.likely_ready() } noexcept -> std::same_as<bool>;
 };
 
+/// An operation that can often commit without its lock. No is no answer: the lock is asked then.
+template <class O>
+concept immediate_operation = operation<O> && requires(O& op) {
+  { op.try_now() } noexcept -> std::same_as<bool>;
+};
+
 /// An operation that can say more about a wait which its context ended: the figures of a pool, say.
 template <class O>
 concept explaining_operation = operation<O> && requires(O& op, error why) {
@@ -171,6 +177,12 @@ class operation_awaiter {
     if (ended(op_.bound())) {
       state_ = wait_state::ended;
       return true;
+    }
+    if constexpr (immediate_operation<O>) {
+      if (op_.try_now()) {
+        state_ = wait_state::committed;
+        return true;
+      }
     }
     if constexpr (hinting_operation<O>) {
       if (op_.likely_ready() && commit_now(op_)) {

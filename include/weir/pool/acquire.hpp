@@ -23,6 +23,7 @@ class acquire_base : public wait_node {
   acquire_base& operator=(const acquire_base&) = delete;
 
   context_state* bound() noexcept { return bound_; }
+  bool try_now() noexcept;
   mutex& guard() noexcept WEIR_RETURN_CAPABILITY(guard_) { return guard_; }
   bool try_locked(wake_list& wakes) noexcept WEIR_REQUIRES(guard_);
   void enqueue(waiter& who, std::uint32_t index, wake_list& wakes) noexcept WEIR_REQUIRES(guard_);

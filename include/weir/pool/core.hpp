@@ -10,6 +10,7 @@
 #include <weir/core/log.hpp>
 #include <weir/pool/acquire.hpp>
 #include <weir/pool/adaptive_limit.hpp>
+#include <weir/pool/cells.hpp>
 #include <weir/pool/opening.hpp>
 #include <weir/pool/options.hpp>
 #include <weir/pool/slot.hpp>
@@ -55,6 +56,8 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
       WEIR_REQUIRES(mutex_);
   void withdraw(acquire_base& op) noexcept WEIR_REQUIRES(mutex_);
   pool_slot* try_acquire() noexcept;
+  /// One that this thread returned lately, without the lock; null if there is none.
+  [[nodiscard]] pool_slot* take_near() noexcept { return cells_.take(); }
   /// The slot is its caller's from now on: notes who and where.
   void lent(pool_slot& slot, const std::source_location& site, duration waited) noexcept;
   /// The holder is done with it. The slot is checked, reset, handed on, kept or closed.
@@ -147,6 +150,8 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   [[nodiscard]] pool_queue::limits busy_limits() const noexcept WEIR_REQUIRES(mutex_);
   [[nodiscard]] bool stale(const pool_slot& slot) const noexcept WEIR_REQUIRES(mutex_);
   [[nodiscard]] bool hopeless(acquire_base& op) noexcept WEIR_REQUIRES(mutex_);
+  void open_cells() noexcept WEIR_REQUIRES(mutex_);
+  void empty_cells(pool_cells::then next) noexcept WEIR_REQUIRES(mutex_);
   void serve(wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   bool refuse(acquire_base& op, acquire_base::refusal how, const error* why,
               wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
@@ -185,10 +190,14 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   const std::string name_;
   const pool_options options_;
   const bool stamped_;  // something depends on how long a resource was idle or open
+  const bool counted_;  // something depends on how many are idle or in use
   context_source source_;
   event all_home_;  // closed, and nothing is open
 
+  mutable pool_cells cells_;  // what is in them counts as in use, except in what stats() tells
   mutable mutex mutex_;
+  bool cells_open_ WEIR_GUARDED_BY(mutex_) = false;
+  int calm_ WEIR_GUARDED_BY(mutex_) = 0;  // returns in a row that nobody waited for
   std::size_t max_open_ WEIR_GUARDED_BY(mutex_);
   std::size_t max_idle_ WEIR_GUARDED_BY(mutex_);
   bool closed_ WEIR_GUARDED_BY(mutex_) = false;
@@ -217,6 +226,11 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   time_point armed_for_ WEIR_GUARDED_BY(mutex_) = time_point::max();
   std::shared_ptr<pool_core> armed_alive_ WEIR_GUARDED_BY(mutex_);
 };
+
+inline bool acquire_base::try_now() noexcept {
+  slot_ = pool_.take_near();
+  return slot_ != nullptr;
+}
 
 /// What a pool's tasks leave behind: nothing. They catch what the user's source throws.
 struct pool_tail {

@@ -36,6 +36,10 @@ class pool_slot : public list_hook {
  public:
   virtual ~pool_slot() = default;
 
+  /// How often its pool had been flushed when it was begun. Set before it is lent for the first
+  /// time.
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
+
  private:
   friend class pool_core;
   friend class acquire_base;
