@@ -14,7 +14,7 @@
 namespace weir {
 namespace {
 
-constexpr std::size_t columns = 80;
+constexpr std::size_t report_columns = 80;
 constexpr std::size_t indent = 14;
 
 std::string what(const std::exception_ptr& thrown) {
@@ -29,7 +29,7 @@ std::string what(const std::exception_ptr& thrown) {
 
 /// "  label       text", broken at spaces so that no line is longer than the columns.
 void add(std::string& into, std::string_view label, std::string_view text) {
-  const std::size_t width = columns - indent;
+  const std::size_t width = report_columns - indent;
   do {
     std::size_t length = std::min(text.size(), width);
     if (length < text.size()) {
