@@ -18,6 +18,17 @@
 //  F2 overload_ends_no_wait_later_than_first_come_first_served_does (lending_test)
 //  S1 a_spike_is_served_by_what_is_open_before_more_can_be_opened (opening_test)
 //  D1 a_server_that_refuses…, …hangs…, a_recovery… (opening_test)
+// Bugs of others:
+//  a slot lost on cancel (Go 18995)         a_cancel_at_the_moment_of_a_return_loses_no_place
+//  waiters orphaned by a failed open (10886)
+//  a_waiter_behind_a_failed_open_gets_an_attempt_of_its_own late opens leak (node-pg 3543)
+//  an_open_that_ends_after_its_caller_gave_up_goes_idle jitter drawn at each check (pgx 1437)
+//  the_jitter_of_a_lifetime_is_drawn_once a dropped waiter wakes nobody (sqlx 1211)
+//  a_waiter_that_is_dropped_after_its_grant_wakes_the_next a stuck open drains all (HikariCP 754)
+//  an_open_that_never_ends_does_not_keep_others_from_opening refill beyond max (puddle, deadpool)
+//  min_idle_is_not_refilled_beyond_max_open close blocks on a leak (moov 508)
+//  closing_within_a_budget_names_who_holds_what_is_left wall clock in the wait (SOCI) every test
+//  here, on a clock that the test moves
 // The others are about statements and transactions: tests/sql.
 
 namespace weir::pool_tests {
