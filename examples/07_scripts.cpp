@@ -109,12 +109,13 @@ weir::task<weir::result<void>> bank(weir::context ctx, weir::stopper* stopper, s
   std::printf("left on 0: %ld\n", static_cast<long>(*left));
 
   const auto too_much = co_await move(ctx, db, {0, 1, 5'000});
-  std::printf("too much: step %ld, %s\n", static_cast<long>(*too_much.error().number("step")),
+  std::printf("too much: step %ld, %s\n",
+              static_cast<long>(too_much.error().number("step").value_or(-1)),
               advice(too_much.error()));
 
   std::vector<weir::task_handle<int>> clients;
   for (int i = 0; i < 16; ++i) {
-    auto run = [db, i](weir::context bound) { return client(bound, db, i); };
+    auto run = [db, i](const weir::context& bound) { return client(bound, db, i); };
     auto started = stopper->spawn("client", run);
     if (!started) co_return std::unexpected(started.error());
     clients.push_back(*std::move(started));
@@ -145,7 +146,7 @@ int main() {
   weir::stopper stopper{rt, {.name = "scripts"}};
   auto db = weir::sqlite::open(stopper, "sqlite::memory:");
   if (!db) return 1;
-  auto run = [&](weir::context ctx) { return bank(ctx, &stopper, &*db); };
+  auto run = [&](const weir::context& ctx) { return bank(ctx, &stopper, &*db); };
   const auto done = weir::wait(stopper.run("bank", run));
   if (!done) std::fprintf(stderr, "%s\n", done.error().to_string().c_str());
   static_cast<void>(weir::wait(stopper.stop()));

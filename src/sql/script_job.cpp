@@ -4,7 +4,9 @@ namespace weir::core {
 
 result<std::span<const sql::value>> script_job::values(std::size_t step,
                                                        const sql::driver_statement& made) {
-  if (what_.failed_ == step) return std::unexpected(*what_.all_.failure());
+  if (const auto& why = what_.all_.failure(); why && what_.failed_ == step) {
+    return std::unexpected(*why);
+  }
   const auto& one = what_.steps_[step];
   const auto given = what_.all_.values().subspan(one.first, one.count);
   if (!one.named && one.count == made.parameters()) return given;
@@ -43,7 +45,7 @@ void script_job::restart() {
 }
 
 result<sql::script_result> script_job::take() {
-  if (state_ == state::failed) return std::unexpected(*std::move(failed_));
+  if (failed_) return std::unexpected(*std::move(failed_));
   return std::move(given_);
 }
 
