@@ -6,18 +6,14 @@
 
 namespace weir::core {
 
-acquire_base::acquire_base(pool_core& pool, const context& ctx, acquire_options how,
-                           std::source_location site)
-    : pool_(pool), guard_(pool.guard()), site_(site), bound_(ctx.state()), how_(how) {
-  if (const auto limit = pool.acquire_timeout()) {
-    // A context that never ends has no clock of its own to speak of: the pool's counts.
-    if (ctx.state() != nullptr) {
-      timeout_.emplace(ctx, context_options{.timeout = limit});
-    } else {
-      timeout_.emplace(pool.where().time(), context_options{.timeout = limit});
-    }
-    bound_ = timeout_->get().state();
+void acquire_base::limit_wait(const context& ctx, duration longest) {
+  // A context that never ends has no clock of its own to speak of: the pool's counts.
+  if (ctx.state() != nullptr) {
+    timeout_.emplace(ctx, context_options{.timeout = longest});
+  } else {
+    timeout_.emplace(pool_.where().time(), context_options{.timeout = longest});
   }
+  bound_ = timeout_->get().state();
 }
 
 // guard_ is the pool's lock under another name, which the analysis cannot know.

@@ -152,9 +152,11 @@ void pool_core::lent(pool_slot& slot, const std::source_location& site, duration
 // ---- coming home --------------------------------------------------------------------------------
 
 void pool_core::serve(wake_list& wakes) noexcept {
-  if (queue_.size() == 0 || idle_.empty()) return;
+  if (queue_.size() != 0 && !idle_.empty()) serve_at(clock_.now(), wakes);
+}
+
+void pool_core::serve_at(time_point now, wake_list& wakes) noexcept {
   const auto limits = busy_limits();
-  const time_point now = clock_.now();
   while (pool_slot* slot = idle_.front()) {
     acquire_base* op = queue_.next(stats_.in_use, limits);
     if (op == nullptr) return;
@@ -193,18 +195,18 @@ void pool_core::trim_idle(wake_list& wakes) noexcept {
   }
 }
 
-void pool_core::come_home(pool_slot& slot, wake_list& wakes) noexcept {
+void pool_core::come_home(pool_slot& slot, time_point now, wake_list& wakes) noexcept {
   if (closed_) return retire(slot, close_cause::shutdown, wakes);
   if (slot.epoch_ != epoch_) return retire(slot, close_cause::flushed, wakes);
   if (over_limit()) return retire(slot, close_cause::surplus, wakes);
   if (stamped_) {
-    slot.idle_since_ = clock_.now();
-    if (slot.idle_since_ >= slot.retire_at_) return retire(slot, close_cause::lifetime, wakes);
+    slot.idle_since_ = now;
+    if (now >= slot.retire_at_) return retire(slot, close_cause::lifetime, wakes);
   }
   idle_.push_front(slot);
   ++stats_.idle;
   if (queue_.size() != 0) {
-    serve(wakes);
+    serve_at(now, wakes);
     if (adaptive_) request_errand(wakes);  // it may have grown beyond what is open
   }
   trim_idle(wakes);
@@ -214,7 +216,7 @@ void pool_core::come_home(pool_slot& slot, wake_list& wakes) noexcept {
 
 void pool_core::come_home_fresh(pool_slot& slot, wake_list& wakes) noexcept {
   slot.known_good_ = true;  // for those who wait now
-  come_home(slot, wakes);
+  come_home(slot, clock_.now(), wakes);
   slot.known_good_ = false;
 }
 
@@ -225,7 +227,7 @@ void pool_core::end_loan(pool_slot& slot) noexcept {
   options_.hooks->on_return(name_, clock_.now() - slot.lent_at_, slot.holder_.load());
 }
 
-void pool_core::note_return(pool_slot& slot) noexcept {
+time_point pool_core::note_return(pool_slot& slot) noexcept {
   const bool waited_for = queue_.size() != 0;
   if (adaptive_) {
     using demand = adaptive_limit::demand;
@@ -235,15 +237,17 @@ void pool_core::note_return(pool_slot& slot) noexcept {
                                     : demand::filling,
                         clock_);
   }
-  if (!waited_for && slot.lent_at_ == time_point{}) return;
+  if (!waited_for && !stamped_ && slot.lent_at_ == time_point{}) return {};
   const time_point now = clock_.now();
   if (slot.lent_at_ != time_point{}) {
     times_.hold.add(now - slot.lent_at_);
     slot.lent_at_ = time_point{};
   }
-  if (!waited_for) return;
-  opening_.served(now - last_served_, stats_.in_use);
-  last_served_ = now;
+  if (waited_for) {
+    opening_.served(now - last_served_, stats_.in_use);
+    last_served_ = now;
+  }
+  return now;
 }
 
 void pool_core::release(pool_slot& slot) noexcept {
@@ -257,10 +261,10 @@ void pool_core::release(pool_slot& slot) noexcept {
   {
     wake_list wakes;
     lock_guard guard{mutex_};
-    note_return(*home);
+    const time_point now = note_return(*home);
     if (!resets) {
       --stats_.in_use;
-      return come_home(*home, wakes);
+      return come_home(*home, now, wakes);
     }
     ++preparing_;
   }

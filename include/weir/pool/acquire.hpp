@@ -43,6 +43,7 @@ class acquire_base : public wait_node {
   [[nodiscard]] std::size_t rank() const noexcept {
     return static_cast<std::size_t>(how_.priority);
   }
+  void limit_wait(const context& ctx, duration longest);
   [[nodiscard]] error refused() const;
 
   pool_core& pool_;

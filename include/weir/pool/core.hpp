@@ -153,12 +153,14 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   void open_cells() noexcept WEIR_REQUIRES(mutex_);
   void empty_cells(pool_cells::then next) noexcept WEIR_REQUIRES(mutex_);
   void serve(wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
+  void serve_at(time_point now, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   bool refuse(acquire_base& op, acquire_base::refusal how, const error* why,
               wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
-  void come_home(pool_slot& slot, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
+  void come_home(pool_slot& slot, time_point now, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   void come_home_fresh(pool_slot& slot, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   void end_loan(pool_slot& slot) noexcept;
-  void note_return(pool_slot& slot) noexcept WEIR_REQUIRES(mutex_);
+  /// The time, if it was looked at; it is if somebody waits or something depends on it.
+  time_point note_return(pool_slot& slot) noexcept WEIR_REQUIRES(mutex_);
   void retire(pool_slot& slot, close_cause cause, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   void trim_idle(wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   [[nodiscard]] bool over_limit() const noexcept WEIR_REQUIRES(mutex_);
@@ -226,6 +228,12 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   time_point armed_for_ WEIR_GUARDED_BY(mutex_) = time_point::max();
   std::shared_ptr<pool_core> armed_alive_ WEIR_GUARDED_BY(mutex_);
 };
+
+inline acquire_base::acquire_base(pool_core& pool, const context& ctx, acquire_options how,
+                                  std::source_location site)
+    : pool_(pool), guard_(pool.guard()), site_(site), bound_(ctx.state()), how_(how) {
+  if (const auto limit = pool.acquire_timeout()) limit_wait(ctx, *limit);
+}
 
 inline bool acquire_base::try_now() noexcept {
   slot_ = pool_.take_near();
