@@ -25,6 +25,9 @@ function(weir_library name)
   target_include_directories(${name}
     PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
     PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  if(WEIR_UNITY)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  endif()
   if(WEIR_PRECOMPILE_LIBRARY)
     target_precompile_headers(${name} PRIVATE
       <atomic> <chrono> <coroutine> <cstdint> <expected> <functional> <memory> <optional> <span>

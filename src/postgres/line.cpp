@@ -32,44 +32,24 @@ line::~line() = default;
 // ---- callers ------------------------------------------------------------------------------------
 
 result<void> line::submit(const std::shared_ptr<line_request>& one) {
-  bool start = false;
-  {
-    core::lock_guard guard{mutex_};
-    if (closed_) return fail(errc::closed, "the database is closed");
-    one->self = one;
-    queue_.push_back(*one);
-    start = !std::exchange(running_, true);
+  switch (queue_.submit(one)) {
+    case pump_queue::answer::closed:
+      return fail(errc::closed, "the database is closed");
+    case pump_queue::answer::queued:
+      static_cast<void>(poke_.try_send('\0'));  // one that waits already is enough
+      return {};
+    case pump_queue::answer::start_the_pump:
+      break;
   }
-  load_.fetch_add(1);
-  if (start) {
-    auto run = [self = shared_from_this()] { return self->pump(self); };
-    core::start(server_->where, {.name = "postgres lane"}, source_.get(), std::move(run),
-                pump_tail{})
-        .detach();
-  } else {
-    static_cast<void>(poke_.try_send('\0'));  // one that waits already is enough
-  }
+  auto run = [self = shared_from_this()] { return self->pump(self); };
+  core::start(server_->where, {.name = "postgres lane"}, source_.get(), std::move(run), pump_tail{})
+      .detach();
   return {};
 }
 
-bool line::abandon(line_request& one) noexcept {
-  std::shared_ptr<line_request> last;
-  core::lock_guard guard{mutex_};
-  if (!one.linked()) return true;
-  core::intrusive_list<line_request>::unlink(one);
-  last = std::move(one.self);
-  load_.fetch_sub(1);
-  return false;
-}
-
 void line::begin_close() noexcept {
-  std::unique_ptr<wire> idle;
-  {
-    core::lock_guard guard{mutex_};
-    if (std::exchange(closed_, true)) return;
-    if (running_) return;  // the pump ends it
-    idle = std::move(wire_);
-  }
+  if (!queue_.begin_close()) return;  // the pump ends it
+  wire_.reset();
   quiet_.set();
 }
 
@@ -107,17 +87,17 @@ task<void> line::hurry() {
 }
 
 bool line::ended() {
-  std::unique_ptr<wire> last;
-  bool told = false;
-  {
-    core::lock_guard guard{mutex_};
-    if (!queue_.empty() || !flights_.empty() || !again_.empty()) return false;
-    running_ = false;
-    told = closed_;
-    if (closed_) last = std::move(wire_);
+  if (!flights_.empty() || !again_.empty()) return false;
+  switch (queue_.try_end()) {
+    case pump_queue::end::not_yet:
+      return false;
+    case pump_queue::end::quiet:
+      return true;  // from here on another pump may run
+    case pump_queue::end::closed:
+      wire_.reset();
+      quiet_.set();
+      return true;
   }
-  last.reset();
-  if (told) quiet_.set();
   return true;
 }
 
@@ -155,7 +135,7 @@ task<void> line::wait() {
 // ---- the end of a request -----------------------------------------------------------------------
 
 void line::finish(const std::shared_ptr<line_request>& one) {
-  load_.fetch_sub(1);
+  queue_.answered();
   answered_ = true;
   one->done.set();
 }
@@ -167,13 +147,12 @@ void line::refuse(const std::shared_ptr<line_request>& one, error why) {
 
 void line::refuse_queued(const error& why) {
   for (const auto& one : std::exchange(again_, {})) refuse(one, why);
-  // Only those that are here now: one that comes later gets a new attempt.
-  core::intrusive_list<line_request> refused;
-  {
-    core::lock_guard guard{mutex_};
-    refused.splice_back(queue_);
+  // About those that are here now: one that comes later gets a new attempt.
+  for (std::size_t left = queue_.load(); left > 0; --left) {
+    const auto one = std::static_pointer_cast<line_request>(queue_.take());
+    if (one == nullptr) return;
+    refuse(one, why);
   }
-  while (line_request* one = refused.pop_front()) refuse(std::move(one->self), why);
 }
 
 void line::lose_connection() {

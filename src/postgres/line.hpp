@@ -11,13 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include <weir/core/list.hpp>
-#include <weir/core/sync/atomic.hpp>
-#include <weir/core/sync/mutex.hpp>
 #include <weir/sql/driver.hpp>
 #include <weir/sync/channel.hpp>
 #include <weir/sync/event.hpp>
 
+#include "postgres/pump_queue.hpp"
 #include "postgres/types.hpp"
 #include "postgres/wire.hpp"
 
@@ -29,7 +27,7 @@ namespace weir::postgres {
 ///   queued ──► taken ──► sent ──► answered
 ///     │ the caller leaves
 ///     └──► gone, and never sent
-struct line_request : core::list_hook {
+struct line_request : pumped {
   line_request(sql::statement_text text_, sql::arguments values_) noexcept
       : text(std::move(text_)), values(std::move(values_)) {}
 
@@ -37,12 +35,10 @@ struct line_request : core::list_hook {
   sql::arguments values;
   sql::lane_reply reply;
   std::optional<error> failed;
-  event done;
 
-  std::shared_ptr<line_request> self;  // while queued
-  bool renewed = false;                // sent again, since its statement had to be prepared anew
-  std::uint8_t connections = 0;        // that were lost before it was sent
-  std::size_t bytes = 0;               // on the wire
+  bool renewed = false;          // sent again, since its statement had to be prepared anew
+  std::uint8_t connections = 0;  // that were lost before it was sent
+  std::size_t bytes = 0;         // on the wire
 };
 
 /// One connection of a lane. A task, the pump, runs on it while anything is queued or unanswered,
@@ -64,8 +60,8 @@ class line : public std::enable_shared_from_this<line> {
 
   result<void> submit(const std::shared_ptr<line_request>& one);
   /// Its caller waits no more. True: it has been sent, or is about to be.
-  bool abandon(line_request& one) noexcept;
-  [[nodiscard]] std::size_t load() const noexcept { return load_.load(); }
+  bool abandon(line_request& one) noexcept { return queue_.abandon(one); }
+  [[nodiscard]] std::size_t load() const noexcept { return queue_.load(); }
 
   void begin_close() noexcept;
   task<void> close(context ctx);
@@ -120,15 +116,10 @@ class line : public std::enable_shared_from_this<line> {
   const sql::lane_limits limits_;
   context_source source_;
   channel<char> poke_{1};  // tells a pump that waits of something in the queue
-  core::atomic<std::size_t> load_{0};
-
-  core::mutex mutex_;
-  core::intrusive_list<line_request> queue_ WEIR_GUARDED_BY(mutex_);
-  bool running_ WEIR_GUARDED_BY(mutex_) = false;
-  bool closed_ WEIR_GUARDED_BY(mutex_) = false;
+  pump_queue queue_;
   event quiet_;  // closed, and the pump has ended
 
-  // The pump's, and while none runs of whoever holds the lock.
+  // The pump's, and of whoever closes while none runs.
   std::unique_ptr<wire> wire_;
   std::unordered_map<std::string_view, std::shared_ptr<prepared>> statements_;
   flight open_;                 // reads that are queued in libpq and have no Sync yet

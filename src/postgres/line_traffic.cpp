@@ -41,9 +41,7 @@ std::shared_ptr<line_request> line::take() noexcept {
     again_.pop_front();
     return first;
   }
-  core::lock_guard guard{mutex_};
-  line_request* first = queue_.pop_front();
-  return first != nullptr ? std::move(first->self) : nullptr;
+  return std::static_pointer_cast<line_request>(queue_.take());
 }
 
 void line::take_and_send() {

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include <weir/core/list.hpp>
+#include <weir/core/sync/atomic.hpp>
+#include <weir/core/sync/mutex.hpp>
+#include <weir/sync/event.hpp>
+
+namespace weir::postgres {
+
+/// What waits in a pump_queue. Held by its caller and, from `submit` until it is answered, by the
+/// queue and the pump: the caller may leave before.
+struct pumped : core::list_hook {
+  event done;
+  std::shared_ptr<pumped> self;  // while queued
+};
+
+/// Requests of many callers, and at most one pump that works on them. Whoever queues the first
+/// starts the pump; it ends when it finds nothing left, in one step with the look.
+///
+///             submit: the caller starts the pump
+///   quiet ─────────────────────────────────────► pumped
+///     ▲          try_end: nothing is queued         │
+///     └─────────────────────────────────────────────┘
+///   begin_close, from both: nothing new is taken; closed when quiet
+///
+/// Thread safety: all members; `take` and `try_end` are the pump's.
+class pump_queue {
+ public:
+  enum class answer : std::uint8_t { queued, start_the_pump, closed };
+
+  answer submit(const std::shared_ptr<pumped>& one);
+  /// Its caller waits no more. True: the pump has taken it.
+  bool abandon(pumped& one) noexcept;
+
+  /// The first; null if there is none.
+  std::shared_ptr<pumped> take() noexcept;
+  enum class end : std::uint8_t { not_yet, quiet, closed };
+  end try_end() noexcept;
+
+  /// True for the call after which no pump runs and none will: the caller ends what it would have.
+  [[nodiscard]] bool begin_close() noexcept;
+
+  /// Submitted and not answered.
+  [[nodiscard]] std::size_t load() const noexcept { return load_.load(); }
+  void answered() noexcept { load_.fetch_sub(1); }
+
+ private:
+  core::atomic<std::size_t> load_{0};
+  core::mutex mutex_;
+  core::intrusive_list<pumped> queue_ WEIR_GUARDED_BY(mutex_);
+  bool running_ WEIR_GUARDED_BY(mutex_) = false;
+  bool closed_ WEIR_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace weir::postgres
