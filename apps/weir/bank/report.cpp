@@ -90,7 +90,7 @@ void print_report(app::terminal& out, const run_report& report) {
   std::string settings;
   for (const auto& [name, value] : report.settings) {
     if (!settings.empty()) settings += ' ';
-    settings += name + '=' + value;
+    settings.append(name).append("=").append(value);
   }
   row(out, "settings", settings);
   if (report.level != sql::isolation::driver_default) {
