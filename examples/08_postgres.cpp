@@ -60,7 +60,7 @@ weir::task<weir::result<void>> serve(weir::context ctx, weir::stopper* stopper, 
 
   std::vector<weir::result<weir::task_handle<int>>> readers;
   for (int n = 0; n < 20; ++n) {
-    auto read = [db, n](weir::context own) { return reader(own, db, n * 50 + 1); };
+    auto read = [db, n](weir::context own) { return reader(std::move(own), db, n * 50 + 1); };
     readers.push_back(stopper->spawn("reader", read));
   }
   int found = 0;
@@ -85,7 +85,7 @@ weir::task<weir::result<void>> serve(weir::context ctx, weir::stopper* stopper, 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const char* address = argc > 1 ? argv[1] : std::getenv("WEIR_PG_URL");
+  const char* address = argc > 1 ? argv[1] : secure_getenv("WEIR_PG_URL");
   if (address == nullptr) {
     std::fprintf(stderr, "usage: 08_postgres postgres://user@host/database\n");
     return 2;

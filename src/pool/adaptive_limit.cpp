@@ -129,7 +129,8 @@ void adaptive_limit::returned(demand now, const clock& time) noexcept {
     if (--skip_ == 0) began_ = time.now();
     return;
   }
-  if (++seen_ < window || seen_ % clock_every != 0) return;
+  ++seen_;
+  if (seen_ < window || seen_ % clock_every != 0) return;
   const duration took = time.now() - began_;
   if (took < least_window) return;
   end_window(static_cast<double>(seen_) / static_cast<double>(took.count()));

@@ -181,10 +181,11 @@ void pool_core::draw_lifetime(pool_slot& slot, time_point now) noexcept {
   jitter_ ^= jitter_ << 13U;
   jitter_ ^= jitter_ >> 7U;
   jitter_ ^= jitter_ << 17U;
-  const auto tenth = *options_.max_lifetime / 10;
+  const duration longest = options_.max_lifetime.value_or(duration::max());
+  const auto tenth = longest / 10;
   const auto part = static_cast<double>(jitter_ >> 11U) / static_cast<double>(1ULL << 53U);
   const auto cut = duration{static_cast<duration::rep>(static_cast<double>(tenth.count()) * part)};
-  slot.retire_at_ = saturating_add(now, *options_.max_lifetime - cut);
+  slot.retire_at_ = saturating_add(now, longest - cut);
 }
 
 void pool_core::opened(open_attempt& attempt, pool_slot& slot) noexcept {

@@ -82,12 +82,13 @@ void pool_core::maintain() noexcept {
     if (closed_) return;
     while (const open_attempt* stuck = opening_.find_overdue(now)) {
       ++stats_.open_failures;
-      tell_waiters(*stuck, *opening_.last_error(), wakes);
+      if (const auto& why = opening_.last_error()) tell_waiters(*stuck, *why, wakes);
     }
     end_deadlock(now, wakes);
     leaks_due = now >= look_for_leaks_;
     if (leaks_due) {
-      look_for_leaks_ = saturating_add(now, std::max(*options_.leak_after / 4, duration{1}));
+      look_for_leaks_ = saturating_add(
+          now, std::max(options_.leak_after.value_or(duration::max()) / 4, duration{1}));
     }
     if (stamped_) close_what_is_due(now, wakes);
     request_errand(wakes);
@@ -106,7 +107,8 @@ std::optional<pool_core::leak> pool_core::next_leak(time_point now) noexcept {
       slot.seen_turn_ = turn;
       slot.seen_at_ = now;
       slot.reported_ = false;
-    } else if (!slot.reported_ && now - slot.seen_at_ >= *options_.leak_after) {
+    } else if (!slot.reported_ &&
+               now - slot.seen_at_ >= options_.leak_after.value_or(duration::max())) {
       slot.reported_ = true;
       ++stats_.leaks;
       return leak{.site = slot.holder_.load(relaxed), .held = now - slot.seen_at_};
@@ -138,7 +140,8 @@ void pool_core::end_deadlock(time_point now, wake_list& wakes) noexcept {
   if (queue_.size() == 0) return;
   // relaxed: see pool_slot.
   constexpr auto relaxed = std::memory_order_relaxed;
-  const duration pause = std::max(*options_.deadlock_after, duration{std::chrono::seconds{1}});
+  const duration pause =
+      std::max(options_.deadlock_after.value_or(duration{}), duration{std::chrono::seconds{1}});
   look_for_deadlock_ = saturating_add(now, pause);
   if (stats_.opening + stats_.closing + preparing_ != 0 || paused_) return;
   if (stats_.in_use < busy_limits()[0]) return;

@@ -141,8 +141,9 @@ std::optional<sql::wall_time> parsed_time(std::string_view text) noexcept {
     offset = std::chrono::hours{*hours} + std::chrono::minutes{minutes};
     if (behind) offset = -offset;
   }
-  const std::chrono::sys_days date{std::chrono::year{*year} / static_cast<unsigned>(*month) /
-                                   static_cast<unsigned>(*day)};
+  const std::chrono::sys_days date{std::chrono::year{*year} /
+                                   std::chrono::month{static_cast<unsigned>(*month)} /
+                                   std::chrono::day{static_cast<unsigned>(*day)}};
   return sql::wall_time{date} + std::chrono::hours{*hour} + std::chrono::minutes{*minute} +
          std::chrono::seconds{*second} + std::chrono::microseconds{us} - offset;
 }

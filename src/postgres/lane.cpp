@@ -21,7 +21,7 @@ line& lane::shortest() const noexcept {
 
 task<result<sql::lane_reply>> lane::run(context ctx, sql::statement_text text,
                                         sql::arguments values) {
-  if (values.failure()) co_return std::unexpected(*values.failure());
+  if (const auto& bad = values.failure()) co_return std::unexpected(*bad);
   const auto mine = std::make_shared<line_request>(std::move(text), std::move(values));
   const std::shared_ptr<line> on = shortest().shared_from_this();
   if (auto taken = on->submit(mine); !taken) co_return std::unexpected(std::move(taken.error()));
@@ -31,7 +31,7 @@ task<result<sql::lane_reply>> lane::run(context ctx, sql::statement_text text,
     co_return std::unexpected(sql::with_outcome(
         std::move(waited.error()), sent ? sql::outcome::unknown : sql::outcome::not_sent));
   }
-  if (mine->failed) co_return std::unexpected(*std::move(mine->failed));
+  if (auto failed = std::move(mine->failed)) co_return std::unexpected(*std::move(failed));
   co_return std::move(mine->reply);
 }
 

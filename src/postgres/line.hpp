@@ -105,7 +105,7 @@ class line : public std::enable_shared_from_this<line> {
   void answer(flight& front, pg_result r);
   void landed(flight done);
   void prepared_landed(flight done);
-  void failed_landed(flight done);
+  void failed_landed(flight done, const error& why);
   task<void> wait();
   void finish(const std::shared_ptr<line_request>& one);
   void refuse(const std::shared_ptr<line_request>& one, error why);

@@ -189,13 +189,15 @@ void line::landed(flight done) {
   units_ -= done.units.size();
   if (done.shared) --shared_;
   for (const unit& one : done.units) bytes_ -= one.request->bytes;
-  if (done.failed) return failed_landed(std::move(done));
+  if (auto why = std::exchange(done.failed, std::nullopt)) {
+    return failed_landed(std::move(done), *std::move(why));
+  }
   for (const unit& one : done.units) finish(one.request);
 }
 
 /// One of them failed, and took the transaction that they shared with it: the others are as if they
 /// had never been sent, and are sent again, in their order, before what is new.
-void line::failed_landed(flight done) {
+void line::failed_landed(flight done, const error& why) {
   for (std::size_t i = done.units.size(); i-- > 0;) {
     unit& one = done.units[i];
     if (i != done.failed_at) {
@@ -210,7 +212,7 @@ void line::failed_landed(flight done) {
       again_.push_front(std::move(one.request));
     } else {
       one.statement->apart = apart_after_error;
-      refuse(one.request, *std::move(done.failed));
+      refuse(one.request, why);
     }
   }
 }

@@ -25,13 +25,13 @@ const char* system_certificates() noexcept {
 }
 
 bool has_own_certificates() {
-  const char* home = std::getenv("HOME");
+  const char* home = secure_getenv("HOME");
   return home != nullptr &&
          ::access((std::string{home} + "/.postgresql/root.crt").c_str(), R_OK) == 0;
 }
 
 bool in_environment(const char* name) noexcept {
-  const char* value = std::getenv(name);
+  const char* value = secure_getenv(name);
   return value != nullptr && *value != '\0';
 }
 
@@ -203,7 +203,7 @@ result<settings> settings::from(const sql::url& address, const options& given) {
   const std::string_view hosts =
       out.value("hostaddr").empty() ? out.value("host") : out.value("hostaddr");
   const bool elsewhere = !all_loopback(hosts) || (hosts.empty() && in_environment("PGHOST") &&
-                                                  !all_loopback(std::getenv("PGHOST")));
+                                                  !all_loopback(secure_getenv("PGHOST")));
   if (!chosen && elsewhere) {
     out.set("sslmode", "verify-full");
     const bool given_root = !out.value("sslrootcert").empty() || in_environment("PGSSLROOTCERT");

@@ -221,7 +221,9 @@ task<result<bool>> statement::fetch(context ctx, sql::row_buffer* into, sql::fet
     if (*taken == step::row) ++rows;
   }
   if (!at_end()) co_return true;
-  if (refused_) co_return std::unexpected(*std::exchange(refused_, std::nullopt));
+  if (auto refused = std::exchange(refused_, std::nullopt)) {
+    co_return std::unexpected(*std::move(refused));
+  }
   co_return false;
 }
 

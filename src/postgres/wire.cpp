@@ -214,7 +214,7 @@ task<bool> wire::ask_to_cancel(context ctx) {
 
 task<bool> wire::settle() {
   context_source bound{server_->where.time(), {.timeout = server_->to.cancel_timeout}};
-  const context ctx = bound.get();
+  const context& ctx = bound.get();
   // The answer may be here already. If not, one cancel at a time, and its end is waited for: the
   // server closes the cancel's connection when it has passed it on.
   const auto drop = [](std::size_t, pg_result) {};

@@ -83,6 +83,7 @@ class blocking_record final : public blocking_call, public outcome<std::invoke_r
   }
 
   void call() noexcept {
+    WEIR_ASSERT(fn_.has_value(), "a blocking call ran twice");
     try {
       if constexpr (std::is_void_v<value>) {
         (*fn_)();
