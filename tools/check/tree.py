@@ -58,7 +58,7 @@ def code_of(text):
 
 def resolve(path, quote, name):
     """The file of this tree an include names, or None for a system header."""
-    places = ["include", "src", "apps", "tests"]
+    places = ["include", "src", "apps", "tests", "."]
     if quote == '"':
         places.insert(0, os.path.dirname(path))
     for place in places:
