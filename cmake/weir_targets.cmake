@@ -27,6 +27,8 @@ function(weir_library name)
     PRIVATE ${PROJECT_SOURCE_DIR}/src)
   if(WEIR_UNITY)
     set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    # To g++ every source of a unit is a header, whose types must not refer to what only it has.
+    target_compile_options(${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   endif()
   if(WEIR_PRECOMPILE_LIBRARY)
     target_precompile_headers(${name} PRIVATE
