@@ -7,10 +7,12 @@
 #include "bank/bank.hpp"
 #include "cli.hpp"
 #include "retry/retry.hpp"
+#include "secrets.hpp"
 
 int main(int argc, char** argv) {
   try {
     const auto asked = weir::app::parse_command_line(argc, argv);
+    weir::app::hide_passwords(argc, argv);
     if (const auto* done = std::get_if<weir::app::finished>(&asked)) {
       std::fputs(done->text.c_str(), done->exit_code == 0 ? stdout : stderr);
       return done->exit_code;

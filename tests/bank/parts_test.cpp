@@ -20,6 +20,7 @@
 #include "bank/histogram.hpp"
 #include "bank/journal.hpp"
 #include "bank/transfer.hpp"
+#include "secrets.hpp"
 #include "text.hpp"
 
 namespace weir {
@@ -27,6 +28,19 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
+
+TEST(command_line, passwords_are_overwritten_where_ps_looks_for_them) {
+  std::string words[] = {"weir", "postgres://alice:s3:c/r@t@db:5432/bank?sslmode=require",
+                         "postgres://alice@db/bank?password=s3cret&sslpassword=t0o", "a:b@c",
+                         "postgres://db:5432/bank"};
+  char* argv[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(),
+                  words[4].data()};
+  app::hide_passwords(5, argv);
+  EXPECT_EQ(words[1], "postgres://alice:********@db:5432/bank?sslmode=require");
+  EXPECT_EQ(words[2], "postgres://alice@db/bank?password=******&sslpassword=***");
+  EXPECT_EQ(words[3], "a:b@c");
+  EXPECT_EQ(words[4], "postgres://db:5432/bank");
+}
 
 // ---- text
 // ----------------------------------------------------------------------------------------
