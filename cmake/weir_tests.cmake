@@ -8,6 +8,23 @@ target_precompile_headers(test_precompiled PRIVATE
 target_link_libraries(test_precompiled PRIVATE GTest::gmock GTest::gtest_main)
 weir_link(test_precompiled)
 
+# weir_unite_tests(TARGET)
+#
+# With WEIR_UNITY, a few sources of a test at a time: most of the time goes into the headers that they
+# share. Two of them use a name in their own way, and operator new stays apart from what is inlined.
+function(weir_unite_tests target)
+  if(NOT WEIR_UNITY)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 5)
+  # To g++ every source of a unit is a header, whose types must not refer to what only it has.
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/stopper/shutdown_plan_test.cpp
+    ${PROJECT_SOURCE_DIR}/tests/retry/layers_test.cpp
+    ${PROJECT_SOURCE_DIR}/tests/core/allocations.cpp ${PROJECT_SOURCE_DIR}/tests/sql/allocations.cpp
+    ${PROJECT_SOURCE_DIR}/tests/retry/allocations.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()
+
 # weir_test_module(NAME [LABEL fast|stress] [TIMEOUT seconds])
 #
 # All of tests/NAME/*.cpp as one program `test_NAME` and one ctest entry NAME. A folder with a
@@ -31,5 +48,6 @@ function(weir_test_module module)
   target_precompile_headers(test_${module} REUSE_FROM test_precompiled)
   # g++ takes the else inside an EXPECT for one of the test's own.
   target_compile_options(test_${module} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-dangling-else>)
+  weir_unite_tests(test_${module})
   weir_add_test(NAME ${module} COMMAND test_${module} LABEL "${arg_LABEL}" TIMEOUT "${arg_TIMEOUT}")
 endfunction()

@@ -56,9 +56,13 @@ task<result<void>> sql_session::scripts_here(context ctx, script_unit* unit) {
     std::span<script_job* const> now{open};
     if (apart || attempt > most_replays) now = now.first(1);
     unit->began = false;
-    const bool at_once = connection().driver->batches();
-    auto done = at_once ? co_await scripts_at_once(ctx, unit, now)
-                        : co_await scripts_in_turn(ctx, unit, now);
+    // Not in one expression: g++ 12 destroys what a co_await inside of ?: gave, and then uses it.
+    result<attempt_end> done = attempt_end{};
+    if (connection().driver->batches()) {
+      done = co_await scripts_at_once(ctx, unit, now);
+    } else {
+      done = co_await scripts_in_turn(ctx, unit, now);
+    }
     if (!done) co_return std::unexpected(std::move(done.error()));
     if (*done == attempt_end::commit_refused) apart = true;
   }
