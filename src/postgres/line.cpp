@@ -63,18 +63,27 @@ task<void> line::close(context ctx) {
 
 // ---- the pump -----------------------------------------------------------------------------------
 
-task<void> line::pump(std::shared_ptr<line>) {
-  while (!ended()) {
-    if (!co_await connected()) continue;
-    // Those who have just got their answers come first: what they ask next goes with this Sync.
-    if (std::exchange(answered_, false)) co_await yield();
-    take_and_send();
-    receive();
-    if (source_.get().cancelled() && !wire_->dead()) co_await hurry();
-    if (wire_->dead() || source_.get().cancelled()) {
-      lose_connection();
-    } else if (!flights_.empty() && !answered_) {
-      co_await wait();
+task<void> line::pump(std::shared_ptr<line> self) {
+  // Plain steps: g++ 12 loses its way when a co_await is part of a condition here.
+  for (bool done = self->ended(); !done; done = self->ended()) {
+    const bool up = co_await connected();
+    if (up) {
+      // Those who have just got their answers come first: what they ask next goes with this Sync.
+      const bool first_come = std::exchange(answered_, false);
+      if (first_come) {
+        co_await yield();
+      }
+      take_and_send();
+      receive();
+      const bool cancelled = source_.get().cancelled();
+      if (cancelled && !wire_->dead()) {
+        co_await hurry();
+      }
+      if (wire_->dead() || cancelled) {
+        lose_connection();
+      } else if (!flights_.empty() && !answered_) {
+        co_await wait();
+      }
     }
   }
 }
