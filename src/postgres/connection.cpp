@@ -201,7 +201,10 @@ task<result<void>> connection::ping(context ctx) {
 
 task<bool> connection::reset(context ctx) {
   if (wire_->dead()) co_return false;
-  if (wire_->in_doubt() && !co_await wire_->settle()) co_return false;
+  if (wire_->in_doubt()) {
+    const bool settled = co_await wire_->settle();
+    if (!settled) co_return false;
+  }
   if (in_transaction()) {
     if (auto undone = co_await rollback(ctx); !undone) co_return false;
   }

@@ -57,6 +57,15 @@ constexpr meaning meanings[] = {
     {"XX002", errc::corrupt, "; run REINDEX, or restore the server from a backup"},
 };
 
+// What of an error is told beside its sentence. Not the DETAIL: it quotes data.
+constexpr struct {
+  int which;
+  literal name;
+} details[] = {{PG_DIAG_MESSAGE_HINT, "hint"},
+               {PG_DIAG_CONSTRAINT_NAME, "constraint"},
+               {PG_DIAG_TABLE_NAME, "table"},
+               {PG_DIAG_COLUMN_NAME, "column"}};
+
 const meaning* find(std::string_view state) noexcept {
   for (const meaning& one : meanings) {
     if (state.starts_with(one.state)) return &one;
@@ -67,10 +76,6 @@ const meaning* find(std::string_view state) noexcept {
 std::string field(const PGresult* said, int which) {
   const char* text = PQresultErrorField(said, which);
   return text != nullptr ? std::string{text} : std::string{};
-}
-
-bool contains(std::string_view text, std::string_view part) noexcept {
-  return text.find(part) != std::string_view::npos;
 }
 
 struct connect_cause {
@@ -116,17 +121,10 @@ error server_error(const PGresult* said) {
   }
   if (found != nullptr) message += found->advice;
   error out = error{code, std::move(message)}.with("sqlstate", state);
-  if (auto hint = field(said, PG_DIAG_MESSAGE_HINT); !hint.empty()) {
-    out = std::move(out).with("hint", std::move(hint));
-  }
-  if (auto name = field(said, PG_DIAG_CONSTRAINT_NAME); !name.empty()) {
-    out = std::move(out).with("constraint", std::move(name));
-  }
-  if (auto name = field(said, PG_DIAG_TABLE_NAME); !name.empty()) {
-    out = std::move(out).with("table", std::move(name));
-  }
-  if (auto name = field(said, PG_DIAG_COLUMN_NAME); !name.empty()) {
-    out = std::move(out).with("column", std::move(name));
+  for (const auto& [which, name] : details) {
+    if (auto told = field(said, which); !told.empty()) {
+      out = std::move(out).with(name, std::move(told));
+    }
   }
   const std::string at = field(said, PG_DIAG_STATEMENT_POSITION);
   std::int64_t position = 0;
@@ -144,7 +142,7 @@ error connect_error(const settings& to, std::string_view libpq_says) {
   errc code = errc::server_down;
   const char* advice = "; check that the server runs and is reachable there";
   for (const connect_cause& one : connect_causes) {
-    if (!contains(says, one.part)) continue;
+    if (!says.contains(one.part)) continue;
     code = one.code;
     advice = one.advice;
     break;

@@ -147,7 +147,10 @@ bool wire::quick_ready() noexcept {
 
 task<result<void>> wire::make_ready(context ctx) {
   if (dead() || hung_up()) co_return std::unexpected(lost(false));
-  if (syncs_ != 0 && !co_await settle()) co_return std::unexpected(lost(false));
+  if (syncs_ != 0) {
+    const bool settled = co_await settle();
+    if (!settled) co_return std::unexpected(lost(false));
+  }
   if (auto alive = ctx.check(); !alive) co_return alive;
   if (PQpipelineStatus(conn_) == PQ_PIPELINE_OFF && !enter_pipeline()) {
     co_return std::unexpected(lost(false));
@@ -219,9 +222,12 @@ task<bool> wire::settle() {
   // server closes the cancel's connection when it has passed it on.
   const auto drop = [](std::size_t, pg_result) {};
   if (PQconsumeInput(conn_) == 0 || dead()) co_return false;
-  if (PQisBusy(conn_) != 0 && !co_await ask_to_cancel(ctx)) {
-    kill();  // it may still arrive, and must meet nobody
-    co_return false;
+  if (PQisBusy(conn_) != 0) {
+    const bool passed_on = co_await ask_to_cancel(ctx);
+    if (!passed_on) {
+      kill();  // it may still arrive, and must meet nobody
+      co_return false;
+    }
   }
   auto read = co_await collect(ctx, &drop);
   if (!read) kill();
