@@ -55,6 +55,13 @@ class script_job {
   /// Once, when settled.
   result<sql::script_result> take();
 
+  /// Fails those that are not settled.
+  static void fail_open(std::span<script_job* const> jobs, const error& why) {
+    for (script_job* one : jobs) {
+      if (!one->settled()) one->fail(why);
+    }
+  }
+
   /// The error with the number of its step.
   static error at_step(std::size_t step, error why) {
     return std::move(why).with("step", static_cast<std::int64_t>(step));

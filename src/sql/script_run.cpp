@@ -29,12 +29,6 @@ script_unit unit_of(const group_run& run) {
   return unit;
 }
 
-void fail_open(const script_unit& unit, const error& why) {
-  for (script_job* job : unit.jobs) {
-    if (!job->settled()) job->fail(why);
-  }
-}
-
 }  // namespace
 
 task<result<sql::script_result>> sql_db::run(context ctx, sql::script what,
@@ -59,7 +53,7 @@ task<result<sql::script_result>> sql_db::run(context ctx, sql::script what,
     } else {
       script_unit unit{.options = options.tx, .jobs = {&job->script}};
       auto ran = co_await run_alone(ctx, &unit);
-      if (!ran) fail_open(unit, ran.error());
+      if (!ran) script_job::fail_open(unit.jobs, ran.error());
       out = job->script.take();
     }
     const bool again = !out && out.error().code() == errc::commit_unknown &&
@@ -116,7 +110,7 @@ task<void> sql_db::serve_groups(std::shared_ptr<sql_db>, permit) {
       groups_.take(run);
       unit = unit_of(*run);
     }
-    if (!done) fail_open(unit, done.error());
+    if (!done) script_job::fail_open(unit.jobs, done.error());
     groups_.finish(*run);
   } while (groups_.more());
   co_await hop_if_elsewhere{&where_};

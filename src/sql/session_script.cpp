@@ -19,12 +19,6 @@ error lost_commit(error why) {
       .caused_by(std::move(why));
 }
 
-void fail_open(std::span<script_job* const> jobs, const error& why) {
-  for (script_job* one : jobs) {
-    if (!one->settled()) one->fail(why);
-  }
-}
-
 void succeed_open(std::span<script_job* const> jobs) noexcept {
   for (script_job* one : jobs) {
     if (!one->settled()) one->succeed();
@@ -110,12 +104,12 @@ task<result<sql_session::attempt_end>> sql_session::scripts_in_turn(
 result<sql_session::attempt_end> sql_session::after_commit(const context& ctx, error why,
                                                            std::span<script_job* const> jobs) {
   if (why.code() == errc::commit_unknown) {
-    fail_open(jobs, why);
+    script_job::fail_open(jobs, why);
     return attempt_end::one_failed;
   }
   if (concerns_all(ctx, why, jobs.size() == 1)) return std::unexpected(std::move(why));
   if (jobs.size() > 1) return attempt_end::commit_refused;
-  fail_open(jobs, why);
+  script_job::fail_open(jobs, why);
   return attempt_end::one_failed;
 }
 
@@ -301,7 +295,7 @@ result<sql_session::attempt_end> sql_session::after_batch(const context& ctx, st
   if (sql::outcome_of(why) == sql::outcome::unknown) {
     // COMMIT was sent along with the rest.
     connection().broken = true;
-    fail_open(jobs, lost_commit(std::move(why)));
+    script_job::fail_open(jobs, lost_commit(std::move(why)));
     return attempt_end::one_failed;
   }
   if (at == 0) return std::unexpected(std::move(why));

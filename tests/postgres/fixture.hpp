@@ -13,13 +13,15 @@
 #include <weir/runtime/runtime.hpp>
 #include <weir/stopper/stopper.hpp>
 
+#include "sql/real_database.hpp"
+
 namespace weir {
 
 using namespace std::chrono_literals;
 
 /// A runtime with two workers, a stopper that closes the database, and the server that
 /// tests/postgres/cluster has started for this program.
-class postgres_server : public testing::Test {
+class postgres_server : public real_database {
  protected:
   void TearDown() override {
     auto report = weir::wait(stop_.stop());
@@ -45,19 +47,7 @@ class postgres_server : public testing::Test {
     db_.emplace(*std::move(opened));
     return *db_;
   }
-  sql::db& db() { return db_ ? *db_ : open(socket_url()); }
-
-  /// Runs one statement that has to succeed.
-  template <class... P>
-  sql::exec_result exec(sql::statement_text text, P&&... p) {
-    auto done = weir::wait(db().exec({}, std::move(text), std::forward<P>(p)...));
-    EXPECT_TRUE(done) << (done ? "" : done.error().to_string());
-    return done.value_or(sql::exec_result{});
-  }
-  template <class... T, class... P>
-  result<sql::row_of<T...>> row(sql::statement_text text, P&&... p) {
-    return weir::wait(db().query_row<T...>({}, std::move(text), std::forward<P>(p)...));
-  }
+  sql::db& db() override { return db_ ? *db_ : open(socket_url()); }
 
   runtime rt_{{.workers = 2}};
   stopper stop_{rt_, {.name = "postgres_test"}};

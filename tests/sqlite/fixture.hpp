@@ -16,12 +16,14 @@
 #include <weir/sqlite/sqlite.hpp>
 #include <weir/stopper/stopper.hpp>
 
+#include "sql/real_database.hpp"
+
 namespace weir {
 
 using namespace std::chrono_literals;
 
 /// A folder of its own, a runtime with two workers, and a stopper that closes the database.
-class sqlite_file : public testing::Test {
+class sqlite_file : public real_database {
  protected:
   sqlite_file() {
     std::string pattern = testing::TempDir() + "weir-sqlite-XXXXXX";
@@ -45,19 +47,8 @@ class sqlite_file : public testing::Test {
     db_.emplace(*std::move(opened));
     return *db_;
   }
-  sql::db& db() { return db_ ? *db_ : open("sqlite:" + path()); }
+  sql::db& db() override { return db_ ? *db_ : open("sqlite:" + path()); }
 
-  /// Runs one statement that has to succeed.
-  template <class... P>
-  sql::exec_result exec(sql::statement_text text, P&&... p) {
-    auto done = weir::wait(db().exec({}, std::move(text), std::forward<P>(p)...));
-    EXPECT_TRUE(done) << (done ? "" : done.error().to_string());
-    return done.value_or(sql::exec_result{});
-  }
-  template <class... T, class... P>
-  result<sql::row_of<T...>> row(sql::statement_text text, P&&... p) {
-    return weir::wait(db().query_row<T...>({}, std::move(text), std::forward<P>(p)...));
-  }
   /// What the first statement on a database at this address says.
   error first_error(const std::string& address) {
     auto opened = sqlite::open(stop_, address);

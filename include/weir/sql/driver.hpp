@@ -180,10 +180,11 @@ struct lane_limits {
   std::size_t bytes = 1'024 * 1'024;  ///< of statements and parameters
 };
 
-/// Single statements of many callers on few connections, each a transaction of its own, sent
-/// without waiting for the answers of those before.
+/// Single statements of many callers on few connections, sent without waiting for the answers of
+/// those before.
 ///
-/// Guarantees: an error is its own statement's alone. A caller whose context ends stops waiting and
+/// Guarantees: an error is its own statement's alone, and so is the transaction of one that may
+/// write. A caller whose context ends stops waiting and
 /// is told that the outcome is unknown once it was sent; the statement goes on, and nobody else is
 /// disturbed. A lost connection is replaced: what was sent on it fails with outcome `unknown`.
 /// Thread safety: all members.

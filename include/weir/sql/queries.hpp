@@ -34,7 +34,9 @@ struct first_row {
 /// Text and parameters are copied before the call returns its task. Threads use
 /// `weir::wait(db.exec(…))`.
 ///
-/// Parameters are bound, never spliced: `?` by position, or `sql::named`. Errors: what the database
+/// Parameters are bound, never spliced: by position, as the database writes them (`$1` in
+/// PostgreSQL,
+/// `?` or `$1` in SQLite), or by `sql::named` where it has names. Errors: what the database
 /// says, as one of weir's codes with the database's own as text; invalid_argument with both numbers
 /// for a wrong number of parameters; what the context ended with. `outcome_of` tells whether the
 /// statement may have been done.
