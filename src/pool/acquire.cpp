@@ -53,14 +53,6 @@ error acquire_base::refused() const {
       .with("waits at", text_of(site_));
 }
 
-result<pool_slot*> acquire_base::take_slot() {
-  if (refusal_ != refusal::none) return std::unexpected(refused());
-  duration waited{};
-  if (waiting_since_ != time_point{}) waited = slot_->lent_at_ - waiting_since_;
-  pool_.lent(*slot_, site_, waited);
-  return slot_;
-}
-
 error acquire_base::explain(error why) const {
   const std::string name = "'" + pool_.pool_name() + "'";
   const errc code = why.code();

@@ -1,11 +1,8 @@
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include <weir/core/assert.hpp>
 #include <weir/pool/core.hpp>
-
-#include "runtime/site_text.hpp"
 
 namespace weir::core {
 
@@ -243,7 +240,7 @@ void pool_core::closed(close_cause why) noexcept {
   check_home(wakes);
 }
 
-// ---- limits, closing, stats ---------------------------------------------------------------------
+// ---- limits, stats ------------------------------------------------------------------------------
 
 void pool_core::set_max_open(std::size_t max_open) noexcept {
   WEIR_ASSERT(max_open >= 1, "a pool needs max_open of at least 1");
@@ -291,58 +288,6 @@ void pool_core::resume() noexcept {
   paused_ = false;
   serve(wakes);
   request_errand(wakes);
-}
-
-void pool_core::begin_close() noexcept {
-  source_.cancel(error{errc::closed, "the pool closes"});
-  wake_list wakes;
-  lock_guard guard{mutex_};
-  if (closed_) return;
-  closed_ = true;
-  empty_cells(pool_cells::then::close);
-  disarm_maintenance();
-  while (acquire_base* op = queue_.oldest()) {
-    refuse(*op, acquire_base::refusal::closed, nullptr, wakes);
-  }
-  while (pool_slot* slot = idle_.pop_front()) {
-    --stats_.idle;
-    retire(*slot, close_cause::shutdown, wakes);
-  }
-  check_home(wakes);
-}
-
-task<result<void>> pool_core::close(context bound) {
-  const std::shared_ptr<pool_core> alive = shared_from_this();
-  begin_close();
-  auto home = co_await all_home_.wait(bound);
-  if (home) co_return result<void>{};
-  const pool_stats left = stats();
-  error late =
-      error{errc::unavailable, "the pool '" + name_ + "' did not get all its resources back"}
-          .with("open", static_cast<std::int64_t>(left.open))
-          .with("in use", static_cast<std::int64_t>(left.in_use))
-          .with("opening", static_cast<std::int64_t>(left.opening));
-  if (left.in_use != 0) late = std::move(late).with("held by", holders());
-  co_return std::unexpected(std::move(late).caused_by(std::move(home.error())));
-}
-
-std::string pool_core::holders() {
-  std::array<std::source_location, 8> sites;
-  std::size_t known = 0;
-  std::size_t all = 0;
-  {
-    lock_guard guard{mutex_};
-    for (roll_entry* e = roll_.front(); e != nullptr; e = roll_.next(*e)) {
-      // relaxed: see pool_slot.
-      if (e->slot.turns_.load(std::memory_order_relaxed) % 2 == 0) continue;
-      if (known < sites.size()) sites[known++] = e->slot.holder_.load(std::memory_order_relaxed);
-      ++all;
-    }
-  }
-  std::string text;
-  for (std::size_t i = 0; i < known; ++i) text += (i == 0 ? "" : ", ") + text_of(sites[i]);
-  if (all > known) text += " and " + std::to_string(all - known) + " more";
-  return text;
 }
 
 pool_stats pool_core::stats() const noexcept {

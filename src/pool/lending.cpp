@@ -149,6 +149,14 @@ void pool_core::lent(pool_slot& slot, const std::source_location& site, duration
   if (options_.hooks != nullptr) options_.hooks->on_acquire(name_, waited, site);
 }
 
+// Here, beside `lent`, to become one function with it.
+pool_slot& acquire_base::take_slot() noexcept {
+  duration waited{};
+  if (waiting_since_ != time_point{}) waited = slot_->lent_at_ - waiting_since_;
+  pool_.lent(*slot_, site_, waited);
+  return *slot_;
+}
+
 // ---- coming home --------------------------------------------------------------------------------
 
 void pool_core::serve(wake_list& wakes) noexcept {
@@ -173,6 +181,10 @@ void pool_core::serve_at(time_point now, wake_list& wakes) noexcept {
     queue_.remove(*op);
     op->slot_ = slot;  // before the grant: the waiter may run as soon as it is claimed and woken
     slot->lent_at_ = now;
+    // relaxed: see pool_slot. The loan that begins here is known by the turn that it will have.
+    slot->seen_turn_ = slot->turns_.load(std::memory_order_relaxed) + 1;
+    slot->seen_at_ = now;
+    slot->reported_ = false;
     if (op->grant(wakes)) {
       intrusive_list<pool_slot>::unlink(*slot);
       --stats_.idle;
@@ -181,6 +193,7 @@ void pool_core::serve_at(time_point now, wake_list& wakes) noexcept {
     } else {
       op->slot_ = nullptr;  // it went elsewhere, and withdraws under this lock
       slot->lent_at_ = time_point{};
+      slot->seen_turn_ = 0;
       ++stats_.abandoned;
     }
   }
@@ -250,9 +263,8 @@ time_point pool_core::note_return(pool_slot& slot) noexcept {
   return now;
 }
 
-void pool_core::release(pool_slot& slot) noexcept {
-  if (!usable(slot)) return discard(slot);
-  const bool resets = needs_reset(slot);
+void pool_core::release(pool_slot& slot, then next) noexcept {
+  const bool resets = next == then::reset;
   end_loan(slot);
   pool_slot* home = &slot;
   // One whose loan is measured goes the long way, where the figures are.

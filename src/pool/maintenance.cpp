@@ -96,30 +96,22 @@ void pool_core::maintain() noexcept {
   if (leaks_due) report_leaks(now);
 }
 
-std::optional<pool_core::leak> pool_core::next_leak(time_point now) noexcept {
-  // relaxed: see pool_slot.
-  constexpr auto relaxed = std::memory_order_relaxed;
+std::optional<pool_core::loan> pool_core::next_leak(time_point now) noexcept {
   for (roll_entry* e = roll_.front(); e != nullptr; e = roll_.next(*e)) {
     pool_slot& slot = e->slot;
-    const std::uint64_t turn = slot.turns_.load(relaxed);
-    if (turn % 2 == 0) continue;
-    if (turn != slot.seen_turn_) {
-      slot.seen_turn_ = turn;
-      slot.seen_at_ = now;
-      slot.reported_ = false;
-    } else if (!slot.reported_ &&
-               now - slot.seen_at_ >= options_.leak_after.value_or(duration::max())) {
-      slot.reported_ = true;
-      ++stats_.leaks;
-      return leak{.site = slot.holder_.load(relaxed), .held = now - slot.seen_at_};
-    }
+    if (!look_at(slot, now) || slot.reported_) continue;
+    if (now - slot.seen_at_ < options_.leak_after.value_or(duration::max())) continue;
+    slot.reported_ = true;
+    ++stats_.leaks;
+    // relaxed: see pool_slot.
+    return loan{.site = slot.holder_.load(std::memory_order_relaxed), .held = now - slot.seen_at_};
   }
   return std::nullopt;
 }
 
 void pool_core::report_leaks(time_point now) noexcept {
   for (;;) {
-    std::optional<leak> found;
+    std::optional<loan> found;
     {
       lock_guard guard{mutex_};
       found = next_leak(now);

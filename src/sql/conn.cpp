@@ -44,11 +44,12 @@ task<result<first_row>> conn::do_query_row(context ctx, statement_text text, arg
   co_return co_await session->query_row(std::move(ctx), 0, &text, &a);
 }
 
-task<result<tx>> conn::do_begin(context ctx, tx_options options) {
+task<result<tx>> conn::do_begin(context ctx, tx_options options, std::source_location) {
   return session_->begin(std::move(ctx), options, false);
 }
 
-task<result<void>> conn::do_with_tx(context ctx, tx_options options, core::transaction_code* fn) {
+task<result<void>> conn::do_with_tx(context ctx, tx_options options, core::transaction_code* fn,
+                                    std::source_location) {
   const auto session = session_;
   const auto once = [&](bool* began) -> task<result<void>> {
     core::executor& back = this_executor();

@@ -25,7 +25,7 @@ pool_options sql_db::limits(const sql::db_options& options, sql::access mode) co
 }
 
 task<result<std::shared_ptr<sql_session>>> sql_db::session(context ctx, sql::access mode,
-                                                           bool fresh) {
+                                                           bool fresh, std::source_location site) {
   if (inside_of_own(mode)) {
     co_return fail(errc::would_deadlock,
                    "this task waits for the connection that its own transaction holds: use the "
@@ -33,7 +33,7 @@ task<result<std::shared_ptr<sql_session>>> sql_db::session(context ctx, sql::acc
   }
   co_await hop_if_elsewhere{kind_->home(mode)};
   for (;;) {
-    auto lent = co_await pool_for(mode).acquire(ctx);
+    auto lent = co_await pool_for(mode).acquire(ctx, site);
     if (!lent) co_return std::unexpected(std::move(lent.error()));
     auto s = std::allocate_shared<sql_session>(frame_allocator<sql_session>{}, shared_from_this(),
                                                *std::move(lent));
@@ -45,11 +45,12 @@ task<result<std::shared_ptr<sql_session>>> sql_db::session(context ctx, sql::acc
   }
 }
 
-task<result<sql::tx>> sql_db::begin(context ctx, sql::tx_options options) {
+task<result<sql::tx>> sql_db::begin(context ctx, sql::tx_options options,
+                                    std::source_location site) {
   const auto body = [ctx, options](const std::shared_ptr<sql_session>& s) {
     return s->begin(ctx, options, true);
   };
-  co_return co_await on_connection<sql::tx>(ctx, options.access, body);
+  co_return co_await on_connection<sql::tx>(ctx, options.access, site, body);
 }
 
 task<result<void>> run_and_end(sql::tx* t, transaction_code* fn) {
@@ -94,9 +95,10 @@ void sql_db::leave(task_record* who) noexcept {
   inside_.compare_exchange_strong(who, nullptr);
 }
 
-task<result<void>> sql_db::transact(context ctx, sql::tx_options options, transaction_code* fn) {
+task<result<void>> sql_db::transact(context ctx, sql::tx_options options, transaction_code* fn,
+                                    std::source_location site) {
   const auto once = [&](bool* began) -> task<result<void>> {
-    auto t = co_await begin(ctx, options);
+    auto t = co_await begin(ctx, options, site);
     if (!t) co_return std::unexpected(std::move(t.error()));
     *began = true;
     const inside_scope mark{one_writer_ && options.access == sql::access::read_write ? this
@@ -116,11 +118,16 @@ void sql_db::begin_close() noexcept {
 task<result<void>> sql_db::close(context ctx) {
   begin_close();
   if (lane_ != nullptr) co_await lane_->close(ctx);
-  auto ended = co_await groups_.ended(ctx);
-  if (!ended) co_return ended;
+  const auto ended = co_await groups_.ended(ctx);
+  // Also when the time is over: then for who holds what.
   auto closed = co_await writers_.close(ctx);
-  if (!closed || !readers_) co_return closed;
-  co_return co_await readers_->close(ctx);
+  result<void> read;
+  if (readers_) read = co_await readers_->close(ctx);
+  if (closed) co_return !read ? read : ended;
+  if (read) co_return closed;
+  co_return std::unexpected(
+      std::move(closed.error())
+          .with("readers held by", std::string{read.error().text("held by").value_or("nobody")}));
 }
 
 sql::db_stats sql_db::stats() const noexcept {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <utility>
 
@@ -48,18 +49,23 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
   }
 
   /// A connection; the caller is at home on it then. `fresh`: one that was never used.
-  task<result<std::shared_ptr<sql_session>>> session(context ctx, sql::access mode, bool fresh);
+  task<result<std::shared_ptr<sql_session>>> session(context ctx, sql::access mode, bool fresh,
+                                                     std::source_location site);
 
   /// Runs `body(session)` on a connection, and on others if one turns out broken before it has sent
-  /// anything, or if it is idempotent. Ends where the connection is at home.
+  /// anything, or if it is idempotent. Reports name `site` as the holder. Ends where the connection
+  /// is at home.
   template <class T, class F>
-  task<result<T>> on_connection(context ctx, sql::access mode, F body, bool idempotent = false);
+  task<result<T>> on_connection(context ctx, sql::access mode, std::source_location site, F body,
+                                bool idempotent = false);
 
-  task<result<sql::tx>> begin(context ctx, sql::tx_options options);
-  task<result<void>> transact(context ctx, sql::tx_options options, transaction_code* fn);
+  task<result<sql::tx>> begin(context ctx, sql::tx_options options, std::source_location site);
+  task<result<void>> transact(context ctx, sql::tx_options options, transaction_code* fn,
+                              std::source_location site);
 
   /// Runs a script, alone or in a group.
-  task<result<sql::script_result>> run(context ctx, sql::script what, sql::run_options options);
+  task<result<sql::script_result>> run(context ctx, sql::script what, sql::run_options options,
+                                       std::source_location site);
   /// The groups end with the stopper, before the pools, and the stopper's tasks not before them.
   void end_groups_with(stopper& owner);
 
@@ -87,7 +93,7 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
   }
 
   // In script_run.cpp.
-  task<result<void>> run_alone(context ctx, script_unit* unit);
+  task<result<void>> run_alone(context ctx, script_unit* unit, std::source_location site);
   task<result<void>> run_group(std::shared_ptr<group_run> run, script_unit* unit);
   task<void> serve_groups(std::shared_ptr<sql_db> self, permit stay);
   static void start_groups(void* self) noexcept;
@@ -125,10 +131,11 @@ task<result<sql::first_row>> lane_first(std::shared_ptr<sql::driver_lane> on, co
                                         sql::statement_text text, sql::arguments a);
 
 template <class T, class F>
-task<result<T>> sql_db::on_connection(context ctx, sql::access mode, F body, bool idempotent) {
+task<result<T>> sql_db::on_connection(context ctx, sql::access mode, std::source_location site,
+                                      F body, bool idempotent) {
   constexpr int last_attempt = 2;  // two on whatever the pool has, one on a new connection
   for (int attempt = 0;; ++attempt) {
-    auto s = co_await session(ctx, mode, attempt == last_attempt);
+    auto s = co_await session(ctx, mode, attempt == last_attempt, site);
     if (!s) co_return std::unexpected(std::move(s.error()));
     auto done = co_await body(*s);
     if (done) co_return done;

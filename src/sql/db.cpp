@@ -31,10 +31,10 @@ db::~db() {
   if (core_ != nullptr) core_->begin_close();
 }
 
-task<result<void>> db::ping(context ctx) {
+task<result<void>> db::ping(context ctx, std::source_location site) {
   auto body = [ctx](const session_ptr& s) { return s->ping(ctx); };
-  return and_back(core_,
-                  core_->on_connection<void>(std::move(ctx), access::read_write, std::move(body)));
+  return and_back(
+      core_, core_->on_connection<void>(std::move(ctx), access::read_write, site, std::move(body)));
 }
 
 task<result<exec_result>> db::do_exec(context ctx, statement_text text, arguments a) {
@@ -42,20 +42,22 @@ task<result<exec_result>> db::do_exec(context ctx, statement_text text, argument
     return core::lane_exec(lane, std::move(ctx), std::move(text), std::move(a));
   }
   const bool twice = text.is_idempotent();
+  const auto site = text.site();
   auto body = [ctx, text = std::move(text), a = std::move(a)](const session_ptr& s) mutable {
     return s->exec(ctx, 0, &text, &a);
   };
-  return and_back(core_, core_->on_connection<exec_result>(std::move(ctx), access::read_write,
+  return and_back(core_, core_->on_connection<exec_result>(std::move(ctx), access::read_write, site,
                                                            std::move(body), twice));
 }
 
 task<result<rows>> db::do_query(context ctx, statement_text text, arguments a) {
   const bool twice = text.is_idempotent();
+  const auto site = text.site();
   auto body = [ctx, text = std::move(text), a = std::move(a)](const session_ptr& s) mutable {
     return core::owning_rows(s->query(ctx, 0, &text, &a));
   };
-  return and_back(
-      core_, core_->on_connection<rows>(std::move(ctx), access::read_only, std::move(body), twice));
+  return and_back(core_, core_->on_connection<rows>(std::move(ctx), access::read_only, site,
+                                                    std::move(body), twice));
 }
 
 task<result<first_row>> db::do_query_row(context ctx, statement_text text, arguments a) {
@@ -63,42 +65,46 @@ task<result<first_row>> db::do_query_row(context ctx, statement_text text, argum
     return core::lane_first(lane, std::move(ctx), std::move(text), std::move(a));
   }
   const bool twice = text.is_idempotent();
+  const auto site = text.site();
   auto body = [ctx, text = std::move(text), a = std::move(a)](const session_ptr& s) mutable {
     return s->query_row(ctx, 0, &text, &a);
   };
-  return and_back(core_, core_->on_connection<first_row>(std::move(ctx), access::read_only,
+  return and_back(core_, core_->on_connection<first_row>(std::move(ctx), access::read_only, site,
                                                          std::move(body), twice));
 }
 
-task<result<tx>> db::do_begin(context ctx, tx_options options) {
-  return and_back(core_, core_->begin(std::move(ctx), options));
+task<result<tx>> db::do_begin(context ctx, tx_options options, std::source_location site) {
+  return and_back(core_, core_->begin(std::move(ctx), options, site));
 }
 
-task<result<void>> db::do_with_tx(context ctx, tx_options options, core::transaction_code* fn) {
-  return and_back(core_, core_->transact(std::move(ctx), options, fn));
+task<result<void>> db::do_with_tx(context ctx, tx_options options, core::transaction_code* fn,
+                                  std::source_location site) {
+  return and_back(core_, core_->transact(std::move(ctx), options, fn, site));
 }
 
-task<result<script_result>> db::run(context ctx, script what, run_options options) {
-  return and_back(core_, core_->run(std::move(ctx), std::move(what), options));
+task<result<script_result>> db::run(context ctx, script what, run_options options,
+                                    std::source_location site) {
+  return and_back(core_, core_->run(std::move(ctx), std::move(what), options, site));
 }
 
-task<result<conn>> db::connect(context ctx, access mode) {
+task<result<conn>> db::connect(context ctx, access mode, std::source_location site) {
   // Asked for an answer first: a connection that is pinned cannot be replaced later.
   auto body = [ctx](session_ptr s) -> task<result<conn>> {
     if (auto alive = co_await s->ping(ctx); !alive) co_return std::unexpected(alive.error());
     co_return conn{std::move(s)};
   };
-  return and_back(core_, core_->on_connection<conn>(std::move(ctx), mode, body));
+  return and_back(core_, core_->on_connection<conn>(std::move(ctx), mode, site, body));
 }
 
 task<result<stmt>> db::prepare(context ctx, statement_text text) {
+  const auto site = text.site();
   auto body = [core = core_, ctx, text = std::move(text)](session_ptr s) -> task<result<stmt>> {
     auto checked = co_await s->prepare(ctx, &text);
     if (!checked) co_return std::unexpected(std::move(checked.error()));
     co_return stmt{core, text, *checked};
   };
-  return and_back(core_,
-                  core_->on_connection<stmt>(std::move(ctx), access::read_only, std::move(body)));
+  return and_back(
+      core_, core_->on_connection<stmt>(std::move(ctx), access::read_only, site, std::move(body)));
 }
 
 db_stats db::stats() const noexcept {
@@ -117,14 +123,15 @@ task<result<exec_result>> stmt::do_exec(context ctx, arguments a) {
   if (db_ == nullptr) co_return fail(errc::already_done, "the statement was closed");
   auto body = [&](const session_ptr& s) { return s->exec(ctx, 0, &text_, &a); };
   co_return co_await and_back(
-      db_, db_->on_connection<exec_result>(ctx, access::read_write, body, text_.is_idempotent()));
+      db_, db_->on_connection<exec_result>(ctx, access::read_write, text_.site(), body,
+                                           text_.is_idempotent()));
 }
 
 task<result<rows>> stmt::do_query(context ctx, arguments a) {
   if (db_ == nullptr) co_return fail(errc::already_done, "the statement was closed");
   auto body = [&](const session_ptr& s) { return core::owning_rows(s->query(ctx, 0, &text_, &a)); };
-  co_return co_await and_back(
-      db_, db_->on_connection<rows>(ctx, access::read_only, body, text_.is_idempotent()));
+  co_return co_await and_back(db_, db_->on_connection<rows>(ctx, access::read_only, text_.site(),
+                                                            body, text_.is_idempotent()));
 }
 
 result<db> open(stopper& owner, std::string_view address, std::span<const scheme> known,

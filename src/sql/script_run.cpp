@@ -32,7 +32,7 @@ script_unit unit_of(const group_run& run) {
 }  // namespace
 
 task<result<sql::script_result>> sql_db::run(context ctx, sql::script what,
-                                             sql::run_options options) {
+                                             sql::run_options options, std::source_location site) {
   if (what.empty()) co_return sql::script_result{};
   const bool grouped = options.commit == sql::commit_mode::grouped;
   if (grouped && options.tx.access == sql::access::read_only) {
@@ -52,7 +52,7 @@ task<result<sql::script_result>> sql_db::run(context ctx, sql::script what,
       out = co_await asked;
     } else {
       script_unit unit{.options = options.tx, .jobs = {&job->script}};
-      auto ran = co_await run_alone(ctx, &unit);
+      auto ran = co_await run_alone(ctx, &unit, site);
       if (!ran) script_job::fail_open(unit.jobs, ran.error());
       out = job->script.take();
     }
@@ -65,10 +65,10 @@ task<result<sql::script_result>> sql_db::run(context ctx, sql::script what,
   }
 }
 
-task<result<void>> sql_db::run_alone(context ctx, script_unit* unit) {
+task<result<void>> sql_db::run_alone(context ctx, script_unit* unit, std::source_location site) {
   const auto body = [ctx, unit](const session_ptr& s) { return s->run_scripts(ctx, unit); };
   const auto once = [&](bool* began) -> task<result<void>> {
-    auto done = co_await on_connection<void>(ctx, unit->options.access, body);
+    auto done = co_await on_connection<void>(ctx, unit->options.access, site, body);
     *began = unit->began;
     co_return done;
   };
@@ -128,7 +128,8 @@ task<result<void>> sql_db::run_group(std::shared_ptr<group_run> run, script_unit
     co_return co_await s->run_scripts(ctx, unit);
   };
   const auto once = [&](bool* began) -> task<result<void>> {
-    auto done = co_await on_connection<void>(ctx, sql::access::read_write, body);
+    auto done = co_await on_connection<void>(ctx, sql::access::read_write,
+                                             std::source_location::current(), body);
     *began = unit->began;
     co_return done;
   };

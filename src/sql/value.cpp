@@ -3,8 +3,8 @@
 
 namespace weir::sql {
 
-statement_text::statement_text(std::string_view text)
-    : data_(nullptr), size_(text.size()), owned_(true) {
+statement_text::statement_text(std::string_view text, std::source_location site)
+    : data_(nullptr), size_(text.size()), site_(site), owned_(true) {
   char* copy = new char[text.size() + 1];
   text.copy(copy, text.size());
   copy[text.size()] = '\0';
@@ -12,8 +12,8 @@ statement_text::statement_text(std::string_view text)
 }
 
 statement_text::statement_text(const statement_text& other)
-    : data_(other.data_), size_(other.size_) {
-  if (other.owned_) *this = statement_text{other.view()};
+    : data_(other.data_), size_(other.size_), site_(other.site_) {
+  if (other.owned_) *this = statement_text{other.view(), other.site_};
   idempotent_ = other.idempotent_;
 }
 

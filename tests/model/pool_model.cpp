@@ -144,6 +144,27 @@ WEIR_MODEL(a_close_fails_waiters_and_waits_for_leases) {
   model::sometimes(!late, "the waiter was refused");
 }
 
+/// A close whose time is over names who holds what, while that comes home.
+WEIR_MODEL(a_close_that_gives_up_names_no_lease_that_is_home) {
+  setting on;
+  const auto it = on.make({});
+  auto first = wait(it->acquire({}));
+  context_source over;
+  over.cancel();
+  bool late = false;
+  model::threads([&] { first->release(); },
+                 [&] {
+                   const auto ended = wait(it->close(over.get()));
+                   late = !ended;
+                   const bool named = late && ended.error().text("held by").has_value();
+                   model::check(!named || ended.error().number("in use") == 1, "it is not home");
+                 });
+  model::check(wait(it->close(over.get())).has_value(), "what is over is over for any context");
+  model::check(on.made.open.load() == 0, "it was closed as it came home");
+  model::sometimes(late, "the close was first");
+  model::sometimes(!late, "the return was first");
+}
+
 WEIR_MODEL(a_pool_may_end_before_its_leases) {
   setting on;
   auto it = on.make({.max_open = 2});

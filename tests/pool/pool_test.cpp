@@ -361,26 +361,6 @@ TEST_F(pool_test, a_detached_resource_leaves_its_place_to_another) {
   ++backend.closed;  // it is ours to close
 }
 
-TEST_F(pool_test, closing_fails_the_waiters_and_waits_for_leases) {
-  auto& p = make({.max_open = 1});
-  run([&]() -> task<void> {
-    auto held = co_await p.acquire(root.get());
-    auto waiter = spawn([&]() -> task<errc> {
-      auto lent = co_await p.acquire(root.get());
-      co_return lent ? errc::failed : lent.error().code();
-    });
-    co_await yield();
-    context_source budget{root.get(), {.timeout = 1s}};
-    auto early = co_await p.close(budget.get());
-    EXPECT_EQ(early.error().number("in use"), 1);
-    EXPECT_EQ(*co_await waiter, errc::closed);
-    EXPECT_EQ((co_await p.acquire(root.get())).error().code(), errc::closed);
-    held->release();
-    EXPECT_TRUE(co_await p.close(root.get()));
-  });
-  EXPECT_EQ(backend.closed, 1);
-}
-
 TEST_F(pool_test, cap_one_sequentially_never_blocks) {
   auto& p = make({.max_open = 1});
   run([&]() -> task<void> {
@@ -442,59 +422,6 @@ TEST_F(pool_test, the_jitter_of_a_lifetime_is_drawn_once) {
     }
     EXPECT_GT(uses, 20);
   });
-}
-
-TEST_F(pool_test, closing_within_a_budget_names_who_holds_what_is_left) {
-  auto& p = make({.max_open = 2});
-  run([&]() -> task<void> {
-    auto held = co_await p.acquire(root.get());
-    context_source budget{root.get(), {.timeout = 1s}};
-    auto late = co_await p.close(budget.get());
-    EXPECT_NE(late.error().text("held by")->find("pool_test.cpp:"), std::string::npos);
-  });
-}
-
-TEST_F(pool_test, a_lease_may_outlive_its_pool) {
-  lease<conn> kept;
-  {
-    pool<conn> p{static_cast<core::executor&>(loop), {.max_open = 1}, make_source()};
-    run([&]() -> task<void> { kept = std::move(*co_await p.acquire(root.get())); });
-  }
-  EXPECT_EQ((*kept)->number, 1);
-  kept.release();
-  loop.run_until_idle();
-  EXPECT_EQ(backend.closed, 1);
-}
-
-/// Runs on real workers, because closing is what it must not be too late for.
-TEST(pool_of_a_stopper, destroyed_before_the_stop_is_closed_when_the_stop_returns) {
-  for (int round = 0; round < 50; ++round) {
-    server backend;
-    runtime rt{{.workers = 1}};
-    stopper work{rt};
-    {
-      pool<conn> p{work, {.name = "early", .max_open = 1}, std::make_unique<source>(backend)};
-      auto lent = wait(p.acquire({}));
-      ASSERT_TRUE(lent);
-    }
-    EXPECT_EQ(wait(work.stop())->outcome(), shutdown_outcome::clean);
-    EXPECT_EQ(backend.closed, 1);
-  }
-}
-
-TEST(pool_of_a_stopper, destroyed_with_a_lease_out_makes_the_stop_wait_for_it) {
-  server backend;
-  runtime rt{{.workers = 1}};
-  stopper work{rt};
-  std::optional<lease<conn>> kept;
-  {
-    pool<conn> p{work, {.name = "early", .max_open = 1}, std::make_unique<source>(backend)};
-    kept.emplace(*wait(p.acquire({})));
-  }
-  EXPECT_EQ(work.running(), 1U);
-  kept->release();
-  EXPECT_EQ(wait(work.stop())->outcome(), shutdown_outcome::clean);
-  EXPECT_EQ(backend.closed, 1);
 }
 
 TEST_F(pool_test, using_an_empty_lease_is_misuse) {

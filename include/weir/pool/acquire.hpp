@@ -31,7 +31,11 @@ class acquire_base : public wait_node {
   [[nodiscard]] error explain(error why) const;
 
  protected:
-  [[nodiscard]] result<pool_slot*> take_slot();
+  [[nodiscard]] bool served() const noexcept { return refusal_ == refusal::none; }
+  /// Requires: served.
+  [[nodiscard]] pool_slot& take_slot() noexcept;
+  /// Why it was not.
+  [[nodiscard]] error refused() const;
   [[nodiscard]] pool_core& pool() const noexcept { return pool_; }
 
  private:
@@ -44,7 +48,6 @@ class acquire_base : public wait_node {
     return static_cast<std::size_t>(how_.priority);
   }
   void limit_wait(const context& ctx, duration longest);
-  [[nodiscard]] error refused() const;
 
   pool_core& pool_;
   mutex& guard_;

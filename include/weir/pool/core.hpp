@@ -60,8 +60,9 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   [[nodiscard]] pool_slot* take_near() noexcept { return cells_.take(); }
   /// The slot is its caller's from now on: notes who and where.
   void lent(pool_slot& slot, const std::source_location& site, duration waited) noexcept;
-  /// The holder is done with it. The slot is checked, reset, handed on, kept or closed.
-  void release(pool_slot& slot) noexcept;
+  enum class then : std::uint8_t { ready, reset };
+  /// The holder is done with it. The slot is reset, handed on, kept or closed.
+  void release(pool_slot& slot, then next) noexcept;
   void discard(pool_slot& slot) noexcept;
   /// The slot leaves the pool, which forgets it; its place is free.
   void detach(pool_slot& slot) noexcept;
@@ -113,9 +114,6 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   virtual void start_close(pool_slot& slot) noexcept = 0;
   virtual void start_reset(pool_slot& slot) noexcept = 0;
   virtual void start_check(pool_slot& slot) noexcept = 0;
-  // The holder's own last look at the resource, on its thread.
-  [[nodiscard]] virtual bool usable(pool_slot& slot) noexcept = 0;
-  [[nodiscard]] virtual bool needs_reset(pool_slot& slot) noexcept = 0;
 
  private:
   /// Things to do after the lock is released: open as many as are wanted, close and check what was
@@ -137,9 +135,10 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
     pool_core& pool;
     bool told = false;
   };
-  struct leak {
+  /// A lease that is out: by whom, and at least for how long.
+  struct loan {
     std::source_location site;
-    duration held;
+    duration held{};
   };
 
   [[nodiscard]] std::string_view kind() const noexcept override { return "pool"; }
@@ -181,11 +180,16 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   void disarm_maintenance() noexcept WEIR_REQUIRES(mutex_);
   void maintain() noexcept;
   void close_what_is_due(time_point now, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
-  [[nodiscard]] std::optional<leak> next_leak(time_point now) noexcept WEIR_REQUIRES(mutex_);
+  [[nodiscard]] std::optional<loan> next_leak(time_point now) noexcept WEIR_REQUIRES(mutex_);
   void report_leaks(time_point now) noexcept;
   void end_deadlock(time_point now, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   void check_home(wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
+
+  // Closing.
+  /// Whether it is lent; `seen_at_` is then when that loan began, or was first looked at.
+  static bool look_at(pool_slot& slot, time_point now) noexcept;
   [[nodiscard]] std::string holders();
+  [[nodiscard]] std::source_location some_holder() noexcept;
 
   const home home_;
   clock& clock_;

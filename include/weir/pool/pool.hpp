@@ -41,7 +41,8 @@ class [[nodiscard]] lease {
 
   /// Returns it to the pool now.
   void release() noexcept {
-    if (slot_ != nullptr) pool_->release(*std::exchange(slot_, nullptr));
+    if (slot_ == nullptr) return;
+    static_cast<typename pool<R>::typed_core*>(pool_)->take_back(*std::exchange(slot_, nullptr));
   }
 
   /// Closes it instead: it is broken, or in a state that nobody should inherit.
@@ -81,9 +82,8 @@ class [[nodiscard]] lease_operation : public core::acquire_base {
   using core::acquire_base::acquire_base;
 
   result<lease<R>> take() {
-    auto slot = take_slot();
-    if (!slot) return std::unexpected(std::move(slot.error()));
-    return lease<R>{pool(), **slot};
+    if (!served()) return std::unexpected(refused());
+    return lease<R>{pool(), take_slot()};
   }
 };
 
@@ -171,7 +171,8 @@ class pool {
   void begin_close() noexcept { core_->begin_close(); }
 
   /// Closes, and waits until every lease is home and every resource closed, not longer than `ctx`;
-  /// the error then says how many are still out.
+  /// the error then says how many are out, who holds them, and for how long at least. They close
+  /// what they hold when they end.
   task<result<void>> close(context ctx) { return core_->close(std::move(ctx)); }
 
  private:
@@ -186,6 +187,13 @@ class pool {
    public:
     typed_core(const home& at, const pool_options& options, std::unique_ptr<pool_source<R>> source)
         : core::pool_core(at, options), source_(std::move(source)) {}
+
+    /// The end of a lease, with its holder's own last look at the resource.
+    void take_back(core::pool_slot& s) noexcept {
+      R& resource = typed(s).resource;
+      if (!source_->usable(resource)) return this->discard(s);
+      this->release(s, source_->needs_reset(resource) ? then::reset : then::ready);
+    }
 
    private:
     [[nodiscard]] std::shared_ptr<typed_core> self() {
@@ -208,10 +216,6 @@ class pool {
       core::start_pool_task(*this, [me = self(), &s] {
         return me->prepare_one(me, typed(s), &pool_source<R>::validate);
       });
-    }
-    bool usable(core::pool_slot& s) noexcept override { return source_->usable(typed(s).resource); }
-    bool needs_reset(core::pool_slot& s) noexcept override {
-      return source_->needs_reset(typed(s).resource);
     }
 
     // The first parameter keeps the pool alive as long as the task.

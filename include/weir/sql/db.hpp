@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -104,7 +105,7 @@ class [[nodiscard]] db final : public transactions {
   ~db();
 
   /// Makes sure that the database can be reached.
-  task<result<void>> ping(context ctx);
+  task<result<void>> ping(context ctx, std::source_location site = std::source_location::current());
 
   /// Runs all statements of a script in one transaction, in one round trip if the driver can. It is
   /// run again, with backoff, when it lost against another transaction. `what` is copied or moved:
@@ -115,10 +116,12 @@ class [[nodiscard]] db final : public transactions {
   /// Errors carry the `step`, counted from 0, and beside those of `queries`: commit_unknown;
   /// throttled if too many wait; closed. Cancellation: while it waits it is taken out, and not
   /// sent; while its group runs the caller is let go at once, with commit_unknown.
-  task<result<script_result>> run(context ctx, script what, run_options options = {});
+  task<result<script_result>> run(context ctx, script what, run_options options = {},
+                                  std::source_location site = std::source_location::current());
 
   /// Keeps one connection.
-  task<result<conn>> connect(context ctx, access mode = access::read_write);
+  task<result<conn>> connect(context ctx, access mode = access::read_write,
+                             std::source_location site = std::source_location::current());
 
   /// Checks a statement and keeps it for use on any connection, which prepares it when needed.
   task<result<stmt>> prepare(context ctx, statement_text text);
@@ -136,9 +139,9 @@ class [[nodiscard]] db final : public transactions {
   task<result<exec_result>> do_exec(context ctx, statement_text text, arguments a) override;
   task<result<rows>> do_query(context ctx, statement_text text, arguments a) override;
   task<result<first_row>> do_query_row(context ctx, statement_text text, arguments a) override;
-  task<result<tx>> do_begin(context ctx, tx_options options) override;
-  task<result<void>> do_with_tx(context ctx, tx_options options,
-                                core::transaction_code* fn) override;
+  task<result<tx>> do_begin(context ctx, tx_options options, std::source_location site) override;
+  task<result<void>> do_with_tx(context ctx, tx_options options, core::transaction_code* fn,
+                                std::source_location site) override;
 
   std::shared_ptr<core::sql_db> core_;
 };

@@ -3,6 +3,7 @@
 #include <concepts>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -43,8 +44,9 @@ concept transaction_body = std::invocable<F&, tx&> && is_result_task<std::invoke
 class transactions : public queries {
  public:
   /// Begins a transaction that ends at the latest with the returned object.
-  task<result<tx>> begin(context ctx, tx_options options = {}) {
-    return do_begin(std::move(ctx), options);
+  task<result<tx>> begin(context ctx, tx_options options = {},
+                         std::source_location site = std::source_location::current()) {
+    return do_begin(std::move(ctx), options, site);
   }
 
   /// Runs `fn(tx)` in a transaction: commits if it gives a value, rolls back if it gives an error
@@ -60,19 +62,20 @@ class transactions : public queries {
   ///     auto done = co_await db.with_tx(ctx, moved);
   template <class F>
     requires transaction_body<std::remove_reference_t<F>>
-  auto with_tx(context ctx, F&& fn) {
-    return with_tx(std::move(ctx), tx_options{}, std::forward<F>(fn));
+  auto with_tx(context ctx, F&& fn, std::source_location site = std::source_location::current()) {
+    return with_tx(std::move(ctx), tx_options{}, std::forward<F>(fn), site);
   }
   template <class F>
     requires transaction_body<std::remove_reference_t<F>>
-  auto with_tx(context ctx, tx_options options, F&& fn) {
+  auto with_tx(context ctx, tx_options options, F&& fn,
+               std::source_location site = std::source_location::current()) {
     static_assert(core::survives_co_await<F>,
                   "g++ 12 destroys this temporary closure twice: name the lambda first");
     using value = typename std::invoke_result_t<std::remove_reference_t<F>&, tx&>::value_type;
     if constexpr (std::is_lvalue_reference_v<F>) {
-      return whole<value>(this, std::move(ctx), options, std::addressof(fn));
+      return whole<value>(this, std::move(ctx), options, std::addressof(fn), site);
     } else {
-      return whole_owned<value, F>(this, std::move(ctx), options, std::forward<F>(fn));
+      return whole_owned<value, F>(this, std::move(ctx), options, std::forward<F>(fn), site);
     }
   }
 
@@ -82,9 +85,9 @@ class transactions : public queries {
   transactions& operator=(const transactions&) noexcept = default;
   ~transactions() = default;
 
-  virtual task<result<tx>> do_begin(context ctx, tx_options options) = 0;
-  virtual task<result<void>> do_with_tx(context ctx, tx_options options,
-                                        core::transaction_code* fn) = 0;
+  virtual task<result<tx>> do_begin(context ctx, tx_options options, std::source_location site) = 0;
+  virtual task<result<void>> do_with_tx(context ctx, tx_options options, core::transaction_code* fn,
+                                        std::source_location site) = 0;
 
  private:
   template <class R, class F>
@@ -108,16 +111,18 @@ class transactions : public queries {
   };
 
   template <class R, class F>
-  static task<R> whole(transactions* self, context ctx, tx_options options, F* fn) {
+  static task<R> whole(transactions* self, context ctx, tx_options options, F* fn,
+                       std::source_location site) {
     typed_body<R, F> erased{fn};
-    auto done = co_await self->do_with_tx(std::move(ctx), options, &erased);
+    auto done = co_await self->do_with_tx(std::move(ctx), options, &erased, site);
     if (!done) co_return std::unexpected(std::move(done).error());
     co_return erased.take();
   }
   template <class R, class F>
-  static task<R> whole_owned(transactions* self, context ctx, tx_options options, F fn) {
+  static task<R> whole_owned(transactions* self, context ctx, tx_options options, F fn,
+                             std::source_location site) {
     typed_body<R, F> erased{&fn};
-    auto done = co_await self->do_with_tx(std::move(ctx), options, &erased);
+    auto done = co_await self->do_with_tx(std::move(ctx), options, &erased, site);
     if (!done) co_return std::unexpected(std::move(done).error());
     co_return erased.take();
   }

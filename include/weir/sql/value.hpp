@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,19 +47,25 @@ value_view view(const value& v) noexcept;
 /// Text that is put together at run time is how injections happen: pass what varies as parameters.
 class statement_text {
  public:
-  consteval statement_text(const char* literal) noexcept
-      : data_(literal), size_(std::char_traits<char>::length(literal)) {}
-  statement_text(const std::string& text) : statement_text(std::string_view{text}) {}
-  explicit statement_text(std::string_view text);
+  consteval statement_text(const char* literal,
+                           std::source_location site = std::source_location::current()) noexcept
+      : data_(literal), size_(std::char_traits<char>::length(literal)), site_(site) {}
+  statement_text(const std::string& text,
+                 std::source_location site = std::source_location::current())
+      : statement_text(std::string_view{text}, site) {}
+  explicit statement_text(std::string_view text,
+                          std::source_location site = std::source_location::current());
   statement_text(const statement_text& other);
   constexpr statement_text(statement_text&& other) noexcept
       : data_(other.data_),
         size_(other.size_),
+        site_(other.site_),
         owned_(std::exchange(other.owned_, false)),
         idempotent_(other.idempotent_) {}
   statement_text& operator=(statement_text other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(site_, other.site_);
     std::swap(owned_, other.owned_);
     std::swap(idempotent_, other.idempotent_);
     return *this;
@@ -69,6 +76,9 @@ class statement_text {
 
   [[nodiscard]] std::string_view view() const noexcept { return {data_, size_}; }
 
+  /// Where it was written: who holds a connection for it is reported by this.
+  [[nodiscard]] std::source_location site() const noexcept { return site_; }
+
   /// Whether doing it twice was declared to be as good as doing it once.
   [[nodiscard]] bool is_idempotent() const noexcept { return idempotent_; }
 
@@ -77,6 +87,7 @@ class statement_text {
 
   const char* data_;  // a literal, which lives as long as the program, or a copy
   std::size_t size_;
+  std::source_location site_;
   bool owned_ = false;
   bool idempotent_ = false;
 };
