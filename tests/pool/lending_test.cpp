@@ -121,6 +121,21 @@ TEST_F(lending_test, a_flush_retires_what_is_open_and_the_pool_goes_on) {
   EXPECT_EQ(p.stats().closed_flushed, 2U);
 }
 
+TEST_F(lending_test, a_flush_while_all_are_lent_opens_nothing_beyond_the_limit) {
+  auto& p = make({.max_open = 2});
+  run([&]() -> task<void> {
+    for (int round = 0; round < 10; ++round) {
+      auto holders = callers(2, 10ms, root.get());
+      co_await yield();
+      p.flush();  // new credentials, while everything is lent
+      auto others = callers(4, 1ms, root.get());
+      for (auto& one : holders) EXPECT_TRUE(co_await one);
+      for (auto& one : others) EXPECT_TRUE(co_await one);
+    }
+  });
+  EXPECT_EQ(backend.peak, 2);
+}
+
 TEST_F(lending_test, what_was_on_its_way_at_a_flush_is_retired_and_its_waiter_gets_a_new_one) {
   backend.open_time = 100ms;
   auto& p = make({.max_open = 1});

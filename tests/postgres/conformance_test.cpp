@@ -10,8 +10,10 @@ struct conforming_database : public postgres_server {
   }
   static constexpr const char* endless = "SELECT 1::int8 FROM pg_sleep(86400)";
   static constexpr sql::isolation unsupported = sql::isolation::read_uncommitted;
+  static constexpr bool cancels_by_message = true;
 };
 
 }  // namespace weir
 
 #include "sql/conformance.hpp"
+#include "sql/mixes.hpp"

@@ -8,8 +8,10 @@
 //       sql::db& open_db(sql::db_options limits);             // empty, or with its table t dropped
 //       static constexpr const char* endless = "SELECT …";    // one row, if it ever ended
 //       static constexpr sql::isolation unsupported = …;      // nothing if it has all of them
+//       static constexpr bool cancels_by_message = …;         // beside the connection's own
 //     };
 //     #include "sql/conformance.hpp"
+//     #include "sql/mixes.hpp"
 //
 // Parameters are $1, $2, … in their order, which SQLite and PostgreSQL both read. The numbers are
 // those of the list of acceptance tests; tests/sql/acceptance.md says where all of them are.
