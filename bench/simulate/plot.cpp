@@ -1,9 +1,11 @@
 #include "plot.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <string_view>
+#include <system_error>
 
 namespace weir::simulate {
 
@@ -146,6 +148,18 @@ std::string plot::svg() const {
     legend_y += 24;
   }
   return sheet.finish();
+}
+
+void write_plot(const char* folder, const char* name, const plot& shown) {
+  if (folder == nullptr) return;
+  const std::string path = std::string{folder} + "/" + name + ".svg";
+  const std::string text = shown.svg();
+  std::FILE* file = std::fopen(path.c_str(), "w");
+  bool written = file != nullptr;
+  if (written) written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  if (file != nullptr) written = std::fclose(file) == 0 && written;
+  if (!written) throw std::system_error(errno, std::generic_category(), "cannot write " + path);
+  std::printf("plot: %s\n", path.c_str());
 }
 
 }  // namespace weir::simulate

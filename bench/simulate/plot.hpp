@@ -32,4 +32,7 @@ struct plot {
   [[nodiscard]] std::string svg() const;
 };
 
+/// Writes FOLDER/NAME.svg and says so; without a folder it does nothing. Throws std::system_error.
+void write_plot(const char* folder, const char* name, const plot& shown);
+
 }  // namespace weir::simulate

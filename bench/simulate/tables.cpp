@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <string>
-#include <system_error>
 
 #include "amplification.hpp"
 #include "contention.hpp"
@@ -15,18 +13,6 @@
 namespace weir::simulate {
 
 namespace {
-
-void write_plot(const settings& how, const char* name, const plot& shown) {
-  if (how.plots == nullptr) return;
-  const std::string path = std::string{how.plots} + "/" + name + ".svg";
-  const std::string text = shown.svg();
-  std::FILE* file = std::fopen(path.c_str(), "w");
-  bool written = file != nullptr;
-  if (written) written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  if (file != nullptr) written = std::fclose(file) == 0 && written;
-  if (!written) throw std::system_error(errno, std::generic_category(), "cannot write " + path);
-  std::printf("plot: %s\n", path.c_str());
-}
 
 // ---- table A
 
@@ -93,8 +79,8 @@ void plot_contention(const settings& how) {
   }
   writes.lines.push_back(std::move(paper));
   makespan.lines.push_back(std::move(paper_time));
-  write_plot(how, "contention-writes", writes);
-  write_plot(how, "contention-makespan", makespan);
+  write_plot(how.plots, "contention-writes", writes);
+  write_plot(how.plots, "contention-makespan", makespan);
 }
 
 }  // namespace
@@ -197,8 +183,8 @@ int table_of_amplification(const settings& how) {
     success.lines[1].points.emplace_back(x, 1 - x * x * x * x);
     success.lines[3].points.emplace_back(x, 1 - x);
   }
-  write_plot(how, "amplification-load", load);
-  write_plot(how, "amplification-success", success);
+  write_plot(how.plots, "amplification-load", load);
+  write_plot(how.plots, "amplification-success", success);
   return outside;
 }
 
@@ -233,7 +219,7 @@ int table_of_layers(const settings& how) {
     shown.lines[1].points.emplace_back(x, outermost);
     shown.lines[2].points.emplace_back(x, budgets);
   }
-  write_plot(how, "layers", shown);
+  write_plot(how.plots, "layers", shown);
   return outside;
 }
 

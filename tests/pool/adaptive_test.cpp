@@ -1,67 +1,16 @@
-#include <cmath>
-#include <queue>
-
 #include <weir/pool/adaptive_limit.hpp>
 
+#include "limited_server.hpp"
 #include "pool/fixture.hpp"
 
 namespace weir::pool_tests {
 namespace {
 
-/// A server with so many processors: up to there each job has one of its own, beyond they share,
-/// and get in each other's way.
-struct knee {
-  double processors;
-  double thrash;  // what each further one costs, as a share
+using simulate::knee;
+using simulate::limited_server;
 
-  [[nodiscard]] double speed(std::size_t busy) const {
-    const double extra = std::max(0.0, static_cast<double>(busy) - processors);
-    const double shared = std::min(1.0, processors / static_cast<double>(busy));
-    return shared / (1 + thrash * extra);
-  }
-};
-
-/// Callers that never go away, on a server, under a limit: what it does per second, by its best.
-class rig {
- public:
-  explicit rig(std::size_t start, std::size_t most = 64) : limit(most, start) {}
-
-  /// Runs so many jobs; says how many a second were done.
-  double run(knee server, int jobs, double mean_ms = 10) {
-    const time_point start = time.now();
-    for (int done = 0; done < jobs; ++done) {
-      while (left.size() < limit.limit()) left.push_back(draw() * mean_ms);
-      const auto next = std::min_element(left.begin(), left.end());
-      const double work = *next;
-      const double took_ms = work / server.speed(left.size());
-      for (double& one : left) one -= work;
-      left.erase(next);
-      time.advance(duration{static_cast<duration::rep>(took_ms * 1e6)});
-      limit.returned(left.size() + 1 >= limit.limit() ? adaptive_limit::demand::saturated
-                                                      : adaptive_limit::demand::filling,
-                     time);
-    }
-    return jobs / std::chrono::duration<double>(time.now() - start).count();
-  }
-
-  manual_clock time;
-  adaptive_limit limit;
-  std::vector<double> left;  // of each job that is being done
-  std::uint64_t state = 1;
-
- private:
-  double draw() {
-    state = state * 6364136223846793005U + 1442695040888963407U;
-    return -std::log((static_cast<double>(state >> 11U) + 1) * 0x1p-53);
-  }
-};
-
-double best_fixed(knee server, double mean_ms = 10) {
-  double best = 0;
-  for (std::size_t n = 1; n <= 64; ++n) {
-    best = std::max(best, static_cast<double>(n) * server.speed(n) * 1000 / mean_ms);
-  }
-  return best;
+double best_fixed(knee server) {
+  return server.rate(server.best_limit());
 }
 
 TEST(adaptive_limit, reaches_nine_tenths_of_the_best_fixed_limit_from_any_start) {
@@ -69,8 +18,7 @@ TEST(adaptive_limit, reaches_nine_tenths_of_the_best_fixed_limit_from_any_start)
     for (const std::size_t start : {1U, 2U, 6U, 12U, 24U, 64U}) {
       double rate = 0;
       for (const std::uint64_t seed : {1U, 2U, 3U}) {
-        rig it{start};
-        it.state = seed;
+        limited_server it{start, 64, seed};
         it.run(server, 12'000);
         rate += it.run(server, 20'000) / 3;
       }
@@ -81,13 +29,13 @@ TEST(adaptive_limit, reaches_nine_tenths_of_the_best_fixed_limit_from_any_start)
 }
 
 TEST(adaptive_limit, prefers_the_lower_of_two_limits_that_do_the_same) {
-  rig it{64};
+  limited_server it{64};
   it.run(knee{12, 0}, 30'000);
   EXPECT_LE(it.limit.limit(), 20U);
 }
 
 TEST(adaptive_limit, follows_a_server_that_becomes_smaller_and_larger) {
-  rig it{1};
+  limited_server it{1};
   it.run(knee{30, 0.05}, 30'000);
   it.run(knee{4, 0.05}, 20'000);
   EXPECT_GE(it.run(knee{4, 0.05}, 20'000), 0.85 * best_fixed(knee{4, 0.05}));
@@ -106,10 +54,10 @@ TEST(adaptive_limit, changes_nothing_while_nobody_waits) {
 }
 
 TEST(adaptive_limit, stays_between_one_and_most) {
-  rig small{5, 1};
+  limited_server small{5, 1};
   small.run(knee{12, 0}, 1'000);
   EXPECT_EQ(small.limit.limit(), 1U);
-  rig it{50};
+  limited_server it{50};
   it.run(knee{40, 0}, 5'000);
   it.limit.set_most(6);
   for (int i = 0; i < 100; ++i) {

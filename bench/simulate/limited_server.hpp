@@ -1,0 +1,79 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <weir/core/clock.hpp>
+#include <weir/pool/adaptive_limit.hpp>
+
+namespace weir::simulate {
+
+/// A server with so many processors: up to there each job has one of its own, beyond they share,
+/// and get in each other's way.
+struct knee {
+  double processors;
+  double thrash;  ///< what each further job costs, as a share
+
+  [[nodiscard]] double speed(std::size_t busy) const noexcept {
+    const double extra = std::max(0.0, static_cast<double>(busy) - processors);
+    const double shared = std::min(1.0, processors / static_cast<double>(busy));
+    return shared / (1 + thrash * extra);
+  }
+  /// Jobs per second under a limit, if there is always one that waits.
+  [[nodiscard]] double rate(std::size_t limit, double mean_ms = 10) const noexcept {
+    return static_cast<double>(limit) * speed(limit) * 1000 / mean_ms;
+  }
+  /// The best of the fixed limits.
+  [[nodiscard]] std::size_t best_limit(std::size_t most = 64) const noexcept {
+    std::size_t best = 1;
+    for (std::size_t n = 2; n <= most; ++n) best = rate(n) > rate(best) ? n : best;
+    return best;
+  }
+};
+
+/// Callers that never go away, on such a server, under an adaptive limit, in virtual time. How long
+/// jobs take is drawn, exponentially distributed: same seed, same course.
+class limited_server {
+ public:
+  explicit limited_server(std::size_t start, std::size_t most = 64, std::uint64_t seed = 1) noexcept
+      : limit(most, start), state_(seed) {}
+
+  /// Until one job has ended, and its return was counted.
+  void step(const knee& server, double mean_ms = 10) {
+    while (left_.size() < limit.limit()) left_.push_back(draw() * mean_ms);
+    const auto next = std::min_element(left_.begin(), left_.end());
+    const double work = *next;
+    const double took_ms = work / server.speed(left_.size());
+    for (double& one : left_) one -= work;
+    left_.erase(next);
+    time.advance(duration{static_cast<duration::rep>(took_ms * 1e6)});
+    limit.returned(left_.size() + 1 >= limit.limit() ? adaptive_limit::demand::saturated
+                                                     : adaptive_limit::demand::filling,
+                   time);
+  }
+
+  /// So many jobs; says how many a second were done.
+  double run(const knee& server, int jobs, double mean_ms = 10) {
+    const time_point start = time.now();
+    for (int done = 0; done < jobs; ++done) step(server, mean_ms);
+    return jobs / std::chrono::duration<double>(time.now() - start).count();
+  }
+
+  manual_clock time;
+  adaptive_limit limit;
+
+ private:
+  double draw() noexcept {
+    state_ = state_ * 6364136223846793005U + 1442695040888963407U;
+    return -std::log((static_cast<double>(state_ >> 11U) + 1) * 0x1p-53);
+  }
+
+  std::vector<double> left_;  // of each job that is being done
+  std::uint64_t state_;
+};
+
+}  // namespace weir::simulate
