@@ -33,7 +33,7 @@ struct debug_runtimes {
 
 /// Where the lists of tasks have what: see live_tasks.cpp.
 struct debug_tasks {
-  std::uint32_t version = 1;
+  std::uint32_t version = 2;
   std::uint32_t shard_count = 0;
   std::uint64_t shard_size = 0;
   std::uint64_t shard_list = 0;  // within a shard: a pointer to the first task's link
@@ -42,6 +42,15 @@ struct debug_tasks {
   std::uint64_t site = 0;   // a pointer to: file, function, line, column
   std::uint64_t since = 0;  // nanoseconds of the monotonic clock
   std::uint64_t note = 0;   // a pointer to a std::string, or null
+  // The calls of one thread each: an array of pointers, the first null one ends it.
+  std::uint64_t calls_slots = 0;
+  std::uint64_t calls_live = 0;  // within one: 32 bits, of which the mask says how many are live
+  std::uint64_t calls_depth_mask = 0;
+  std::uint64_t calls_first = 0;  // the oldest; others follow
+  std::uint64_t call_size = 0;
+  std::uint64_t call_name = 0;
+  std::uint64_t call_site = 0;
+  std::uint64_t call_since = 0;
 };
 
 /// How far `inner` lies behind `outer`, within one object.

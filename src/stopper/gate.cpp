@@ -13,7 +13,8 @@ atomic<std::uint32_t> threads_seen{0};
 
 stopper_gate::stopper_gate(const stopper_gate* parent, executor& where, executor& blocking,
                            tracer* trace, void (*free)(stopper_gate&) noexcept)
-    : finishing_(parent != nullptr ? context_source{parent->finishing()}
+    : call_clock_(where),
+      finishing_(parent != nullptr ? context_source{parent->finishing()}
                                    : context_source{where.time()}),
       leaving_(finishing_.get()),
       where_(where),
@@ -48,8 +49,8 @@ std::uint32_t stopper_gate::next_shard() noexcept {
   return threads_seen.fetch_add(1) % live_tasks::shard_count + 1;  // 0: not asked for yet
 }
 
-void stopper_gate::leaves_late(const live_task& task) noexcept {
-  static_cast<stopper_core*>(this)->leaves_late(task);
+void stopper_gate::leaves_late(bool cancelled_early) noexcept {
+  static_cast<stopper_core*>(this)->leaves_late(cancelled_early);
 }
 
 void stopper_gate::last_has_left() noexcept {

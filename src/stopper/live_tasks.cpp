@@ -34,10 +34,20 @@ bool live_tasks::enter(live_task& task, std::uint32_t number) noexcept {
     }
     ++own.refused;
   }
-  // Another shard may still be open: to say no now, and yes to a later caller, would not be one
-  // atomic step.
-  while (!closed_.load()) yield_thread();
+  wait_until_closed();
   return false;
+}
+
+/// Another shard may still be open: to say no now, and yes to a later caller, would not be one
+/// atomic step.
+void live_tasks::wait_until_closed() const noexcept {
+  while (!closed_.load()) yield_thread();
+}
+
+bool live_tasks::refused(thread_calls& mine) noexcept {
+  const bool last = mine.retract() && remaining_.fetch_sub(1) == 1;
+  wait_until_closed();
+  return last;
 }
 
 bool live_tasks::leave(live_task& task) noexcept {
@@ -59,6 +69,7 @@ void live_tasks::note(live_task& task, std::shared_ptr<const std::string> text) 
 }
 
 bool live_tasks::close() noexcept {
+  calls_.close();
   for (shard& each : shards_) {
     std::size_t left = 0;
     {
@@ -68,6 +79,7 @@ bool live_tasks::close() noexcept {
     }
     remaining_.fetch_add(static_cast<std::int64_t>(left));
   }
+  remaining_.fetch_add(static_cast<std::int64_t>(calls_.collect()));
   closed_.store(true);
   return remaining_.fetch_sub(bias) == bias;
 }
@@ -78,7 +90,17 @@ std::size_t live_tasks::count() const noexcept {
     lock_guard guard{each.lock};
     sum += each.count;
   }
+  calls_.each([&sum](const thread_calls& one) { sum += one.count(); });
   return sum;
+}
+
+void live_tasks::add_calls(std::vector<live_task_info>& into) const {
+  calls_.each([&into](const thread_calls& one) {
+    for (std::size_t i = 0; i < thread_calls::depth; ++i) {
+      auto call = one.read(i);
+      if (call) into.push_back(*std::move(call));
+    }
+  });
 }
 
 std::vector<live_task_info> live_tasks::oldest(std::size_t most) const {
@@ -94,6 +116,7 @@ std::vector<live_task_info> live_tasks::oldest(std::size_t most) const {
       found.push_back(glance(*one));
     }
   }
+  add_calls(found);
   std::sort(found.begin(), found.end(),
             [](const live_task_info& a, const live_task_info& b) { return a.since < b.since; });
   if (found.size() > most) found.resize(most);
@@ -108,6 +131,11 @@ live_totals live_tasks::totals() const noexcept {
     sum.started += each.started;
     sum.refused += each.refused;
   }
+  calls_.each([&sum](const thread_calls& one) {
+    sum.running += one.count();
+    sum.started += one.begun();
+    sum.refused += one.refused();
+  });
   return sum;
 }
 
@@ -171,6 +199,7 @@ void live_tasks::copy(std::vector<live_task_info>& into) const {
                 std::back_inserter(into));
     }
   }
+  add_calls(into);
 }
 
 std::optional<live_task_info> live_tasks::find_running(const work& item) const {
@@ -195,13 +224,16 @@ debug_tasks live_tasks::shape_for_debugger() noexcept WEIR_NO_THREAD_SAFETY_ANAL
   const shard empty;
   const live_task task{"", {}};
   const list_hook* const link = &task;
-  return {.shard_count = shard_count,
-          .shard_size = sizeof(shard),
-          .shard_list = offset_within(&empty, empty.tasks),
-          .name = offset_within(link, task.name),
-          .site = offset_within(link, task.site),
-          .since = offset_within(link, task.since),
-          .note = offset_within(link, task.note)};
+  debug_tasks shape{.shard_count = shard_count,
+                    .shard_size = sizeof(shard),
+                    .shard_list = offset_within(&empty, empty.tasks),
+                    .name = offset_within(link, task.name),
+                    .site = offset_within(link, task.site),
+                    .since = offset_within(link, task.since),
+                    .note = offset_within(link, task.note)};
+  shape.calls_slots = call_set::most;
+  thread_calls::shape_for_debugger(shape);
+  return shape;
 }
 
 bool live_tasks::has(const void* flow, std::uintptr_t thread) const noexcept {
@@ -212,7 +244,11 @@ bool live_tasks::has(const void* flow, std::uintptr_t thread) const noexcept {
       if (one->thread == thread) return true;
     }
   }
-  return false;
+  bool here = false;
+  calls_.each([&here, thread](const thread_calls& one) {
+    here = here || (one.owner() == thread && one.count() != 0);
+  });
+  return here;
 }
 
 }  // namespace weir::core

@@ -33,8 +33,8 @@ snapshot_task told(const live_task_info& one, const milestones& at, time_point n
 
 }  // namespace
 
-void stopper_core::leaves_late(const live_task& task) noexcept {
-  exits_.ended(task.cancelled_early, time().now());
+void stopper_core::leaves_late(bool cancelled_early) noexcept {
+  exits_.ended(cancelled_early, time().now());
 }
 
 void stopper_core::look(snapshot_entry& into, snapshot_detail detail) const {

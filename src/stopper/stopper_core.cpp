@@ -51,7 +51,7 @@ stopper_core::stopper_core(runtime& where, stopper_core* parent, const stopper_o
       options_(options),
       site_(site),
       ladder_(time()) {
-  debug_ = {name_.c_str(), live_.shards_for_debugger()};
+  debug_ = {name_.c_str(), live_.shards_for_debugger(), live_.calls_for_debugger()};
   runtime_.live().add(*this);
   if (parent != nullptr) parent->adopt(*this);
 }
@@ -317,6 +317,7 @@ void stopper_core::end_of_object() {
     auto driving = drive(gate_reference{*this}, stop_request{});
     wait(std::move(driving), ladder_.get());
   }
+  call_clock_.close();  // its tasks, which may call, are gone
   if (live_.count() == 0) return;
   std::fputs(report_.to_string().c_str(), stderr);
   report_.exit();

@@ -99,7 +99,7 @@ class stopper_core final : public stopper_gate, public registry_entry {
   /// The stopper object is being destroyed.
   void end_of_object();
 
-  void leaves_late(const live_task& task) noexcept;
+  void leaves_late(bool cancelled_early) noexcept;
   void last_has_left() noexcept;
   void unhandled(const char* task, std::source_location site, std::exception_ptr thrown) noexcept;
 

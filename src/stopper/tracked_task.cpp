@@ -1,3 +1,5 @@
+#include <memory>
+
 #include <weir/core/sync/thread.hpp>
 #include <weir/stopper/permit.hpp>
 #include <weir/stopper/run.hpp>
@@ -5,6 +7,14 @@
 
 namespace weir {
 namespace core {
+namespace {
+
+void free_listed(live_task* listed) noexcept {
+  std::destroy_at(listed);
+  free_frame(listed, sizeof(live_task));
+}
+
+}  // namespace
 
 tracked_record::tracked_record(stopper_gate& gate, core::executor& where, const char* called_,
                                std::source_location made, tracked_parts&& parts) noexcept
@@ -46,17 +56,36 @@ void tracked_record::let_go(span_status status) noexcept {
   quota_.release();
 }
 
-std::uintptr_t running_thread() noexcept {
-  return this_thread_id();
-}
-
-counted_scope::counted_scope(stopper_gate& gate, const char* name, std::source_location site,
-                             std::uintptr_t thread) noexcept
+counted_scope::counted_scope(stopper_gate& gate, const char* name,
+                             std::source_location site) noexcept
     : gate_(gate), live_(name, site), entered_([&] {
         live_.flow = task_record::current();
-        live_.thread = thread;
         return gate_.enter(live_);
       }()) {}
+
+live_task* counted_call::enter_slowly(stopper_gate& gate, thread_calls* mine, std::uint32_t got,
+                                      const char* name, std::source_location site) noexcept {
+  if (got == thread_calls::closed) {
+    gate.refused(*mine);
+    return nullptr;
+  }
+  auto* const listed = new (allocate_frame(sizeof(live_task))) live_task{name, site};
+  listed->flow = task_record::current();
+  listed->thread = this_thread_id();
+  if (gate.enter(*listed)) return listed;
+  free_listed(listed);
+  return nullptr;
+}
+
+void counted_call::leave_slowly(stopper_gate& gate, thread_calls* mine,
+                                live_task* listed) noexcept {
+  if (mine != nullptr) {
+    gate.leave_late(*mine);
+  } else if (listed != nullptr) {
+    gate.leave(*listed);
+    free_listed(listed);
+  }
+}
 
 error quota_failure(error why) {
   if (why.code() != errc::closed) return why;

@@ -2,8 +2,10 @@
 
 #include <memory>
 #include <optional>
+#include <source_location>
 
 #include <weir/context/wait.hpp>
+#include <weir/core/sync/thread.hpp>
 
 #include "explorer/model.hpp"
 #include "stage.hpp"
@@ -64,6 +66,123 @@ WEIR_MODEL(a_refusal_is_followed_by_refusals_alone) {
     }
   };
   model::threads([&] { enter(0); }, [&] { enter(15); }, [&] { static_cast<void>(live.close()); });
+}
+
+// ---------------------------------------------------------------- calls of one thread each
+
+/// Of what a thread did, if it is let in: see thread_calls.
+struct one_call {
+  core::live_tasks& live;
+  bool entered = false;
+  bool last = false;
+
+  void run(std::source_location site = std::source_location::current()) {
+    core::thread_calls* const mine = live.calls_of_this_thread();
+    if (mine == nullptr) {
+      while (!live.closed()) core::yield_thread();  // as an enter does that is refused
+      return;
+    }
+    const std::uint32_t place = mine->enter("call", site, {});
+    entered = place < core::thread_calls::depth;
+    if (!entered) {
+      last = live.refused(*mine);
+      return;
+    }
+    model::check(live.has(nullptr, core::this_thread_id()), "it is inside");
+    if (!mine->leave(place)) last = live.leave_late(*mine);
+  }
+};
+
+WEIR_MODEL(of_calls_and_a_close_one_is_told_of_the_last) {
+  core::live_tasks live;
+  int told = 0;
+  one_call first{live};
+  one_call second{live};
+  bool closer = false;
+  model::threads([&] { first.run(); }, [&] { second.run(); }, [&] { closer = live.close(); });
+  told = int{first.last} + int{second.last} + int{closer};
+  model::check(told == 1, "exactly one was told of the last");
+  model::check(live.count() == 0, "nobody is left");
+  model::sometimes(first.entered && second.entered, "both came in");
+  model::sometimes(!first.entered && !second.entered, "both were refused");
+  model::sometimes(first.last, "a call was the last");
+  model::sometimes(closer, "the close was the last");
+}
+
+WEIR_MODEL(a_close_counts_the_call_that_it_does_not_refuse) {
+  core::live_tasks live;
+  core::atomic<bool> inside{false};
+  core::atomic<bool> told{false};
+  // Its place is there already, so that nothing but plain stores are between the two.
+  core::thread_calls* mine = nullptr;
+  model::threads(
+      [&] {
+        mine = live.calls_of_this_thread();
+        if (mine == nullptr) return;
+        const std::uint32_t place = mine->enter("call", {}, {});
+        if (place == core::thread_calls::closed) {
+          if (live.refused(*mine)) told.store(true);
+          return;
+        }
+        inside.store(true);
+        model::check(!told.load(), "nobody is told while it is inside");
+        inside.store(false);
+        if (!mine->leave(place) && live.leave_late(*mine)) told.store(true);
+      },
+      [&] {
+        if (!live.close()) return;
+        told.store(true);
+        model::check(!inside.load(), "a close that is the last finds nobody inside");
+      });
+  model::check(told.load(), "somebody was told");
+}
+
+WEIR_MODEL(a_refused_call_is_followed_by_refusals_alone) {
+  core::live_tasks live;
+  core::atomic<bool> refused{false};
+  const auto listed = [&] {
+    core::live_task task{"task", {}};
+    const bool before = refused.load();
+    if (live.enter(task, 15)) {
+      model::check(!before, "nobody is let in after somebody was refused");
+      static_cast<void>(live.leave(task));
+    } else {
+      refused.store(true);
+    }
+  };
+  const auto called = [&] {
+    const bool before = refused.load();
+    one_call call{live};
+    call.run();
+    if (call.entered) {
+      model::check(!before, "nobody is let in after somebody was refused");
+    } else {
+      refused.store(true);
+    }
+  };
+  model::threads(listed, called, [&] { static_cast<void>(live.close()); });
+}
+
+WEIR_MODEL(what_is_read_of_a_call_is_of_one_call) {
+  core::thread_calls calls{1};
+  const auto at = [](int seconds) { return core::time_point{std::chrono::seconds{seconds}}; };
+  int seen = 0;
+  model::threads(
+      [&] {
+        for (const char* name : {"1", "2"}) {
+          const std::uint32_t place = calls.enter(name, {}, at(*name - '0'));
+          static_cast<void>(calls.leave(place));
+        }
+      },
+      [&] {
+        const auto one = calls.read(0);
+        if (!one) return;
+        seen = *one->name - '0';
+        model::check(one->since == at(seen), "name and time are of the same call");
+      });
+  model::sometimes(seen == 0, "there was none");
+  model::sometimes(seen == 1, "the first was seen");
+  model::sometimes(seen == 2, "the second was seen");
 }
 
 // ---------------------------------------------------------------- the whole

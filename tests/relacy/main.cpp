@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include <weir/core/executor.hpp>
+#include <weir/core/sync/fence.hpp>
 #include <weir/core/waiter.hpp>
 
 #include "runtime/ring.hpp"
@@ -147,6 +148,65 @@ struct counts_go_up_relaxed : rl::test_suite<counts_go_up_relaxed, 3> {
   void after() { RL_ASSERT(freed(RL_INFO) == 1); }
 };
 
+/// thread_calls.hpp, in its orders: a call is refused, or collected while it goes on, or what it
+/// did is visible to who collects.
+struct a_call_is_refused_or_counted_or_over
+    : rl::test_suite<a_call_is_refused_or_counted_or_over, 2> {
+  static constexpr std::uint32_t leaving = 0x80;
+  core::atomic<std::uint32_t> live{0};
+  core::atomic<bool> closed{false};
+  core::mutex lock;
+  core::atomic<bool> admitted{false};
+  rl::var<bool> collected;
+  rl::var<std::uint32_t> counted;
+  rl::var<int> value;
+
+  void before() {
+    collected(RL_INFO) = false;
+    counted(RL_INFO) = 0;
+    value(RL_INFO) = 0;
+  }
+
+  void call() {
+    live.store(1, std::memory_order_release);
+    core::light_fence();
+    if (closed.load(std::memory_order_relaxed)) {
+      const core::lock_guard guard{lock};
+      live.store(0);
+      return;
+    }
+    admitted.store(true, std::memory_order_relaxed);
+    value(RL_INFO) = 1;
+    live.store(1 | leaving, std::memory_order_relaxed);
+    core::light_fence();
+    if (!closed.load(std::memory_order_relaxed)) {
+      live.store(0, std::memory_order_release);
+      return;
+    }
+    const core::lock_guard guard{lock};
+    live.store(0);
+    RL_ASSERT(!collected(RL_INFO) || counted(RL_INFO) == 1);
+  }
+
+  void thread(unsigned index) {
+    if (index == 0) return call();
+    closed.store(true);
+    core::heavy_fence();
+    for (;;) {
+      const core::lock_guard guard{lock};
+      const std::uint32_t now = live.load();
+      if ((now & leaving) != 0) continue;
+      collected(RL_INFO) = true;
+      counted(RL_INFO) = now;
+      break;
+    }
+    const core::lock_guard guard{lock};
+    if (counted(RL_INFO) == 0 && admitted.load(std::memory_order_relaxed)) {
+      RL_ASSERT(value(RL_INFO) == 1);
+    }
+  }
+};
+
 struct numbered : core::work {
   numbered() noexcept : core::work([](core::work&) noexcept {}) {}
   rl::var<int> value;
@@ -263,6 +323,7 @@ int main(int argc, char** argv) {
   RUN(a_flag_and_a_sleeper_see_each_other);
   RUN(a_cancel_claims_a_waiter_or_is_seen);
   RUN(counts_go_up_relaxed);
+  RUN(a_call_is_refused_or_counted_or_over);
   RUN(a_ring_hands_each_item_to_one);
   RUN(a_push_is_not_slept_through);
   RUN(weaker_orders_lose_a_wake_up);

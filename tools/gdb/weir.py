@@ -12,7 +12,7 @@ import struct
 
 import gdb
 
-VERSION = 1
+VERSIONS = {"weir_debug_runtimes": 1, "weir_debug_tasks": 2}
 POINTER = struct.calcsize("P")
 LONGEST_LIST = 10_000_000  # of a list that is broken in the core
 
@@ -49,8 +49,9 @@ def table(symbol, form):
     except gdb.error as problem:
         raise gdb.GdbError(f"no weir in this program: {problem}")
     fields = read(address, form)
-    if fields[0] != VERSION:
-        raise gdb.GdbError(f"this script knows version {VERSION} of {symbol}, not {fields[0]}")
+    if fields[0] != VERSIONS[symbol]:
+        raise gdb.GdbError(f"this script knows version {VERSIONS[symbol]} of {symbol}, "
+                           f"not {fields[0]}")
     return address, fields
 
 
@@ -67,27 +68,45 @@ def links(head):
 Task = collections.namedtuple("Task", "name file line since note")
 
 
+Shape = collections.namedtuple(
+    "Shape", "version shards shard_size in_shard name site since note "
+    "calls live mask first call_size call_name call_site call_since")
+
+
+def file_and_line(where):
+    if not where:
+        return "", 0
+    file_at, _, line = read(where, "PPI")
+    return text(file_at), line
+
+
 def tasks_of(shards, shape):
-    _, count, size, in_shard, name, site, since, note = shape
-    for index in range(count):
-        for link in links(shards + index * size + in_shard):
-            called = pointer(link + name)
+    for index in range(shape.shards):
+        for link in links(shards + index * shape.shard_size + shape.in_shard):
+            called = pointer(link + shape.name)
             if not called:
                 continue  # the mark of a snapshot
-            file, line = "", 0
-            where = pointer(link + site)
-            if where:
-                file_at, _, line = read(where, "PPI")
-                file = text(file_at)
-            busy = pointer(link + note)
-            yield Task(text(called), file, line, read(link + since, "q")[0],
-                       std_string(busy) if busy else "")
+            busy = pointer(link + shape.note)
+            yield Task(text(called), *file_and_line(pointer(link + shape.site)),
+                       read(link + shape.since, "q")[0], std_string(busy) if busy else "")
+
+
+def calls_of(threads, shape):
+    for index in range(shape.calls):
+        thread = pointer(threads + index * POINTER)
+        if not thread:
+            return
+        for number in range(read(thread + shape.live, "I")[0] & shape.mask):
+            call = thread + shape.first + number * shape.call_size
+            yield Task(text(pointer(call + shape.call_name)),
+                       *file_and_line(pointer(call + shape.call_site)),
+                       read(call + shape.call_since, "q")[0], "")
 
 
 def runtimes():
     """Yields (runtime's name, [(stopper's name, [Task])])."""
     address, (_, slots) = table("weir_debug_runtimes", "II")
-    _, shape = table("weir_debug_tasks", "IIQQQQQQ")
+    shape = Shape(*table("weir_debug_tasks", "II14Q")[1])
     first = address + 8
     entry_view = read(first + slots * POINTER, "Q")[0]
     for slot in range(slots):
@@ -97,10 +116,10 @@ def runtimes():
         name, entries = read(runtime, "PP")
         found = []
         for link in links(entries):
-            entry_name, shards = read(link + entry_view, "PP")
+            entry_name, shards, threads = read(link + entry_view, "PPP")
             if shards:
-                found.append((text(entry_name), sorted(tasks_of(shards, shape),
-                                                       key=lambda task: task.since)))
+                live = [*tasks_of(shards, shape), *calls_of(threads, shape)]
+                found.append((text(entry_name), sorted(live, key=lambda task: task.since)))
         yield text(name), found
 
 

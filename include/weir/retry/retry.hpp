@@ -173,7 +173,6 @@ class retry {
   time_point start_;
   time_point due_{};      // when the pending wait ends
   duration wait_{};       // until due_, when it was decided on
-  duration hint_ = none;  // of the last failure
   weir::backoff backoff_;
   granted* attempt_ = nullptr;  // memory for one; holds one while running_, and `until` waits there
   std::array<error, kept_errors> last_errors_;

@@ -38,6 +38,7 @@ class registry_entry : public core::list_hook {
   struct debug_entry {
     const char* name = nullptr;
     const void* shards = nullptr;  // of live_tasks
+    const void* calls = nullptr;   // of live_tasks
   };
   debug_entry debug_;
 

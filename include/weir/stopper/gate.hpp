@@ -8,6 +8,7 @@
 #include <weir/core/executor.hpp>
 #include <weir/core/sync/thread_local.hpp>
 #include <weir/core/trace.hpp>
+#include <weir/stopper/call_clock.hpp>
 #include <weir/stopper/live_tasks.hpp>
 
 namespace weir::core {
@@ -41,8 +42,21 @@ class stopper_gate {
 
   /// The task's last touch of the stopper.
   void leave(live_task& task) noexcept {
-    if (live_.closed()) leaves_late(task);
+    if (live_.closed()) leaves_late(task.cancelled_early);
     if (live_.leave(task)) last_has_left();
+  }
+
+  /// For calls: see thread_calls.
+  [[nodiscard]] thread_calls* calls_of_this_thread() noexcept {
+    return live_.calls_of_this_thread();
+  }
+  [[nodiscard]] time_point now_for(thread_calls& mine) noexcept { return call_clock_.now(mine); }
+  void refused(thread_calls& mine) noexcept {
+    if (live_.refused(mine)) last_has_left();
+  }
+  void leave_late(thread_calls& mine) noexcept {
+    leaves_late(false);
+    if (live_.leave_late(mine)) last_has_left();
   }
 
   void note(live_task& task, std::shared_ptr<const std::string> text) noexcept {
@@ -75,6 +89,7 @@ class stopper_gate {
   ~stopper_gate() = default;
 
   live_tasks live_;
+  call_clock call_clock_;
   context_source finishing_;
   context_source leaving_;
 
@@ -86,7 +101,7 @@ class stopper_gate {
   }
   static std::uint32_t next_shard() noexcept;
 
-  void leaves_late(const live_task& task) noexcept;
+  void leaves_late(bool cancelled_early) noexcept;
   void last_has_left() noexcept;
 
   executor& where_;

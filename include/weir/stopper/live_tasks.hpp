@@ -14,6 +14,7 @@
 #include <weir/core/list.hpp>
 #include <weir/core/sync/atomic.hpp>
 #include <weir/core/sync/mutex.hpp>
+#include <weir/stopper/thread_calls.hpp>
 
 namespace weir::core {
 
@@ -54,7 +55,8 @@ struct live_totals {
 /// name what does not end; and that may not cost a task more than a few nanoseconds.
 ///
 /// Lists and counts what is live, in shards with a lock each, so that two threads that enter never
-/// meet. A task is listed in one shard from enter to leave, wherever it runs meanwhile.
+/// meet. A task is listed in one shard from enter to leave, wherever it runs meanwhile. A call that
+/// ends on the thread that it began on is kept in that thread's own thread_calls, without a lock.
 ///
 ///   open ──close() begins──► closing ──every shard closed──► closed      (owner: closer)
 ///
@@ -67,7 +69,7 @@ struct live_totals {
 /// Blocks: on one shard's short lock; a refused `enter` until the close is through all shards.
 /// Thread safety: all members; `close` is called once.
 /// Memory ordering: what happened before any `leave` is visible to whoever is told of the last.
-/// Cost: enter and leave one uncontended lock each, 5 ns.
+/// Cost: enter and leave one uncontended lock each, 5 ns; of a call 2 ns together.
 /// Source: the sharded stop bias of a read-write lock for many readers (BRAVO, 2019), with the bias
 /// in the shard that the caller writes anyway.
 class live_tasks {
@@ -84,6 +86,15 @@ class live_tasks {
 
   /// Takes it off the list. True: it was the last after `close`.
   [[nodiscard]] bool leave(live_task& task) noexcept;
+
+  /// Where this thread's calls are kept; null: list them as tasks. See thread_calls::enter.
+  [[nodiscard]] thread_calls* calls_of_this_thread() noexcept { return calls_.of_this_thread(); }
+  /// After `enter` has said closed, as after an enter that is refused. True: that was the last.
+  [[nodiscard]] bool refused(thread_calls& mine) noexcept;
+  /// After `leave` has said false. True: it was the last after `close`.
+  [[nodiscard]] bool leave_late(thread_calls& mine) noexcept {
+    return mine.leave_late() && remaining_.fetch_sub(1) == 1;
+  }
 
   /// Replaces what the task, which is live, says that it is busy with.
   void note(live_task& task, std::shared_ptr<const std::string> text) noexcept;
@@ -111,8 +122,11 @@ class live_tasks {
   /// The one whose flow an executor runs as `item`.
   [[nodiscard]] std::optional<live_task_info> find_running(const work& item) const;
 
-  /// An array of as many as the debug_tasks say.
+  /// Arrays of as many as the debug_tasks say.
   [[nodiscard]] const void* shards_for_debugger() const noexcept { return shards_.data(); }
+  [[nodiscard]] const void* calls_for_debugger() const noexcept {
+    return calls_.array_for_debugger();
+  }
   /// How a debugger finds its way from there.
   static debug_tasks shape_for_debugger() noexcept;
 
@@ -135,7 +149,11 @@ class live_tasks {
   // shard's count take `remaining_` below what is left, but never near zero.
   static constexpr std::int64_t bias = std::int64_t{1} << 40;
 
+  void wait_until_closed() const noexcept;
+  void add_calls(std::vector<live_task_info>& into) const;
+
   std::array<shard, shard_count> shards_;
+  call_set calls_;
   atomic<std::int64_t> remaining_{bias};
   atomic<bool> closed_{false};
 };

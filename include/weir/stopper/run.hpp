@@ -26,8 +26,7 @@ inline constexpr bool survives_co_await = true;
 /// Counted from construction to destruction.
 class counted_scope {
  public:
-  counted_scope(stopper_gate& gate, const char* name, std::source_location site,
-                std::uintptr_t thread) noexcept;
+  counted_scope(stopper_gate& gate, const char* name, std::source_location site) noexcept;
   ~counted_scope() {
     if (entered_) gate_.leave(live_);
   }
@@ -42,7 +41,40 @@ class counted_scope {
   const bool entered_;
 };
 
-std::uintptr_t running_thread() noexcept;
+/// The same for what begins and ends on this thread, the last begun first.
+///
+/// Inlined always, and nothing that is not takes its address: its members stay in registers, where
+/// a store that is read back at once would cost more than all that it does.
+class counted_call {
+ public:
+  [[gnu::always_inline]] counted_call(stopper_gate& gate, const char* name,
+                                      std::source_location site) noexcept
+      : gate_(gate), calls_(gate.calls_of_this_thread()) {
+    if (calls_ != nullptr) place_ = calls_->enter(name, site, gate.now_for(*calls_));
+    if (place_ < thread_calls::depth) [[likely]]
+      return;
+    listed_ = enter_slowly(gate, calls_, place_, name, site);
+    calls_ = nullptr;
+  }
+  [[gnu::always_inline]] ~counted_call() {
+    if (calls_ == nullptr || !calls_->leave(place_)) [[unlikely]]
+      leave_slowly(gate_, calls_, listed_);
+  }
+  counted_call(const counted_call&) = delete;
+  counted_call& operator=(const counted_call&) = delete;
+
+  [[nodiscard]] bool entered() const noexcept { return calls_ != nullptr || listed_ != nullptr; }
+
+ private:
+  static live_task* enter_slowly(stopper_gate& gate, thread_calls* mine, std::uint32_t got,
+                                 const char* name, std::source_location site) noexcept;
+  static void leave_slowly(stopper_gate& gate, thread_calls* mine, live_task* listed) noexcept;
+
+  stopper_gate& gate_;
+  thread_calls* calls_;  // null: listed, or refused
+  std::uint32_t place_ = thread_calls::full;
+  live_task* listed_ = nullptr;  // owned
+};
 
 /// What `run` gives: what the callable returns, as a result.
 template <class F>
@@ -50,7 +82,7 @@ using run_result = result<typename joined<spawned_value<F>>::value_type>;
 
 template <class F>
 run_result<F> run_inline(stopper_gate& gate, const char* name, std::source_location site, F& fn) {
-  const counted_scope counted{gate, name, site, running_thread()};
+  const counted_call counted{gate, name, site};
   if (!counted.entered()) return std::unexpected(gate.refusal(name));
   if constexpr (std::is_void_v<called<F>>) {
     call_with_context(fn, gate.finishing());
@@ -64,7 +96,7 @@ template <class F>
 task<run_result<F>> run_coroutine(gate_reference held, const char* name, std::source_location site,
                                   F fn) {
   stopper_gate& gate = *held.get();
-  const counted_scope counted{gate, name, site, 0};
+  const counted_scope counted{gate, name, site};
   if (!counted.entered()) co_return std::unexpected(gate.refusal(name));
   if constexpr (std::is_void_v<spawned_value<F>>) {
     co_await call_with_context(fn, gate.finishing());
