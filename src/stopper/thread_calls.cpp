@@ -1,8 +1,7 @@
-#include <weir/stopper/thread_calls.hpp>
-
 #include <weir/core/assert.hpp>
 #include <weir/core/sync/thread.hpp>
 #include <weir/stopper/live_tasks.hpp>
+#include <weir/stopper/thread_calls.hpp>
 
 #include "runtime/debug_root.hpp"
 

@@ -171,8 +171,8 @@ class retry {
   settings settings_;
   clock& clock_;
   time_point start_;
-  time_point due_{};      // when the pending wait ends
-  duration wait_{};       // until due_, when it was decided on
+  time_point due_{};  // when the pending wait ends
+  duration wait_{};   // until due_, when it was decided on
   weir::backoff backoff_;
   granted* attempt_ = nullptr;  // memory for one; holds one while running_, and `until` waits there
   std::array<error, kept_errors> last_errors_;

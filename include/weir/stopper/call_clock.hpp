@@ -19,13 +19,12 @@ namespace weir::core {
 ///            ▲                                                   │
 ///            └───────────────── a timer, after `valid` ──────────┘
 ///
-/// Guarantees: what `now` gives lags behind by `valid` at most, and the timer's delay: a runtime all
-/// of whose workers are held lets no timer expire, and then each 256th call of a thread looks at
-/// the clock. On a manual clock: exact.
-/// Requires: `close`, while the executor lives and nobody calls `now` any more, before destruction.
-/// Thread safety: all members.
-/// Memory ordering: relaxed; a time orders nothing.
-/// Cost: 0.3 ns known, 6 ns unknown; a timer per `valid` while threads call at a high rate.
+/// Guarantees: what `now` gives lags behind by `valid` at most, and the timer's delay: a runtime
+/// all of whose workers are held lets no timer expire, and then each 256th call of a thread looks
+/// at the clock. On a manual clock: exact. Requires: `close`, while the executor lives and nobody
+/// calls `now` any more, before destruction. Thread safety: all members. Memory ordering: relaxed;
+/// a time orders nothing. Cost: 0.3 ns known, 6 ns unknown; a timer per `valid` while threads call
+/// at a high rate.
 class alignas(64) call_clock {
  public:
   static constexpr duration valid = std::chrono::milliseconds{20};
@@ -37,7 +36,8 @@ class alignas(64) call_clock {
   /// `mine` belongs to the calling thread.
   [[nodiscard]] time_point now(thread_calls& mine) noexcept {
     const duration::rep known = known_.load(std::memory_order_relaxed);
-    if (known == unknown || mine.should_look_at_the_clock()) [[unlikely]] return look(mine);
+    if (known == unknown || mine.should_look_at_the_clock()) [[unlikely]]
+      return look(mine);
     return time_point{duration{known}};
   }
 
