@@ -315,11 +315,23 @@ WEIR_MODEL(a_flush_against_a_return_and_an_acquire_leaves_nothing_old) {
   model::sometimes(!old, "it was not");
 }
 
+/// So many returns that nobody waits for that the next ones find their way past the queue.
+void calm_down(pool<int>& it) {
+  for (int i = 0; i < 20; ++i) {
+    auto one = wait(it.acquire({}));
+  }
+}
+
 /// Returns find their way past the queue when nobody waits, and must not when somebody does.
 WEIR_MODEL(a_waiter_gets_what_was_returned_past_the_queue) {
   setting on;
   const auto it = on.make({.max_open = 2});
-  auto first = wait(it->acquire({}));
+  {
+    auto one = wait(it->acquire({}));
+    auto two = wait(it->acquire({}));
+  }
+  calm_down(*it);
+  auto first = wait(it->acquire({}));  // not waited for: measured loans go through the lock
   auto second = wait(it->acquire({}));
   core::atomic<int> served{0};
   const auto use = [&] {
@@ -339,11 +351,12 @@ WEIR_MODEL(a_waiter_gets_what_was_returned_past_the_queue) {
 WEIR_MODEL(a_flush_retires_what_was_lent_however_calm_the_pool_is) {
   setting on;
   const auto it = on.make({.max_open = 2});
-  auto first = wait(it->acquire({}));
-  it->flush();
-  for (int i = 0; i < 20; ++i) {  // so that returns find their way past the queue again
-    auto other = wait(it->acquire({}));
+  {
+    auto warm = wait(it->acquire({}));
   }
+  auto first = wait(it->acquire({}));  // not waited for: measured loans go through the lock
+  it->flush();
+  calm_down(*it);
   model::threads([&] { first->release(); },
                  [&] {
                    auto mine = wait(it->acquire({}));
