@@ -35,6 +35,9 @@ class option_adder {
   template <class Read>
   void value(const char* name, Read read) {
     const auto accept = [name, read](const std::string& text) {
+      if (text.starts_with("--")) {  // the next option: no value of ours begins like that
+        throw CLI::ValidationError(std::string{name} + " needs a value", bank::usage);
+      }
       if (const result<void> taken = read(text); !taken) {
         throw CLI::ValidationError(std::string{name} + ": " + std::string{taken.error().message()},
                                    bank::usage);

@@ -125,8 +125,9 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 std::string_view closest(std::string_view word, const std::string_view* candidates,
                          std::size_t count) {
   std::string_view best;
-  // A third of the word wrong: no misspelling any more.
-  std::size_t least = word.size() / 3 + 2;
+  // A third of the letters wrong: no misspelling any more.
+  const std::size_t dashes = std::min(word.find_first_not_of('-'), word.size());
+  std::size_t least = (word.size() - dashes) / 3 + 2;
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t distance = edit_distance(word, candidates[i]);
     if (distance >= least) continue;

@@ -334,6 +334,7 @@ def wrong_usage_is_told_in_a_sentence():
         (["--duration", "soon"], "not a duration"),
         (["--drain", "-1ms"], "--drain: '-1ms' is negative"),
         (["--duration"], "--duration needs a value"),
+        (["--connections", "--duration", "5s"], "--connections needs a value"),
         (["--synchronous", "off"], "normal or full"),
         (["--db", "bank.db"], "sqlite:"),
         (["--db", "mysql://alice:hunter2@host/bank"], "'mysql' is unknown; known are sqlite"),

@@ -85,10 +85,12 @@ TEST(text, lines_are_broken_at_blanks_below_their_head) {
 }
 
 TEST(text, a_misspelling_finds_its_word_and_nonsense_finds_none) {
-  constexpr std::string_view known[] = {"--clients", "--connections", "--db"};
+  constexpr std::string_view known[] = {"--clients", "--connections", "--json"};
   EXPECT_EQ(app::closest("--cleints", known, 3), "--clients");
   EXPECT_EQ(app::closest("--client", known, 3), "--clients");
+  EXPECT_EQ(app::closest("--jsn", known, 3), "--json");
   EXPECT_EQ(app::closest("--frobnicate", known, 3), "");
+  EXPECT_EQ(app::closest("--pool", known, 3), "");  // the dashes are no letters
 }
 
 // ---- latencies
