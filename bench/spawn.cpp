@@ -26,6 +26,45 @@ weir::task<> batches(weir::stopper& stopper, std::size_t n) {
   }
 }
 
+/// The end of a task that nobody tracks.
+struct untracked {
+  void ended(weir::task_record&) noexcept {}
+  void unhandled(weir::task_record&, const std::exception_ptr&) noexcept { std::abort(); }
+};
+
+weir::task<> bare_batches(weir::runtime& rt, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    weir::wait_group done{batch};
+    const auto work = [&done]() -> weir::task<> {
+      done.done();
+      co_return;
+    };
+    for (int j = 0; j < batch; ++j) {
+      weir::core::start(rt, {}, weir::context{}, work, untracked{}).detach();
+    }
+    static_cast<void>(co_await done.wait({}));
+  }
+}
+
+/// The same batches with and without a stopper that names them, in turn: the median difference.
+void named(const std::string& row) {
+  weir::runtime rt{{.workers = 1}};
+  weir::stopper stopper{rt, {.name = "bench"}};
+  const auto timed = [&](auto spawner) {
+    return peer::measure(batch, [&](std::size_t n) {
+      const auto all = [&spawner, n] { return spawner(n); };
+      static_cast<void>(weir::wait(stopper.spawn("bench.spawner", all).value().join({})));
+    });
+  };
+  std::vector<double> more;
+  for (int i = 0; i < 5; ++i) {
+    const double bare = timed([&](std::size_t n) { return bare_batches(rt, n); });
+    more.push_back(timed([&](std::size_t n) { return batches(stopper, n); }) - bare);
+  }
+  peer::emit(row, "ns", peer::median(more));
+  if (!weir::wait(stopper.stop({}))) std::abort();
+}
+
 void measure(const std::string& row, unsigned workers, unsigned spawners) {
   weir::runtime rt{{.workers = workers}};
   weir::stopper stopper{rt, {.name = "bench"}};
@@ -45,7 +84,8 @@ void measure(const std::string& row, unsigned workers, unsigned spawners) {
 int main(int argc, char** argv) {
   return peer::run(
       argc, argv, weir::version_string,
-      {{"spawn.1worker", [](const std::string& row) { measure(row, 1, 1); }},
+      {{"spawn.named", named},
+       {"spawn.1worker", [](const std::string& row) { measure(row, 1, 1); }},
        {"spawn.2workers.1spawner", [](const std::string& row) { measure(row, 2, 1); }},
        {"spawn.2workers.2spawners", [](const std::string& row) { measure(row, 2, 2); }}});
 }

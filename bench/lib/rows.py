@@ -58,7 +58,7 @@ GROUPS = {
     "postgres": "64 callers on a durable PostgreSQL 15, beside pgbench -c8 -j2 -M prepared",
 }
 
-ALIASES = {"lifecycle": "stopper", "sleepers": "timers"}
+ALIASES = {"lifecycle": ("stopper", "spawn", "context"), "sleepers": ("timers",)}
 
 LOCKED = dict(floor=Source("floors", "locked"), floor_name="two locked instructions")
 
@@ -75,7 +75,8 @@ def stopper_rows():
         row = f"stopper.enter.{name}"
         yield Row(row, about, "ns", bench(row), goal=2, **counter, rivals={
             "cockroach": Source("go@2", row),
-            "rwlock": Source("std", f"shared_mutex.{name}")})
+            "rwlock": Source("std", f"shared_mutex.{name}"),
+            "mutex": Source("std", f"mutex_count.{name}")})
     yield Row("stopper.stop", "the last task ends -> stop returns", "us", bench("stopper.stop"),
               goal=50, floor=Source("floors", "wake"), floor_name="a wake-up of a sleeping thread",
               rivals={"cockroach": Source("go@2", "stopper.stop")})
@@ -96,7 +97,10 @@ def spawn_rows():
                   rivals={"cockroach": Source(f"go@{processors}", f"stopper.{spawners}"),
                           "go": Source(f"go@{processors}", f"goroutine.{spawners}"),
                           "tokio": Source("rust", f"tokio.{spawners}.p{processors}"),
-                          "tbb": Source("tbb", tbb)})
+                          "tbb": Source("tbb", tbb),
+                          "thread": Source("std", "thread.spawn")})
+    yield Row("spawn.named", "how much more a tracked task costs than one without name and site",
+              "ns", bench("spawn.named"), goal=10)
 
 
 def context_rows():
@@ -291,9 +295,9 @@ def select(names):
         return ROWS
     chosen = set()
     for name in names:
-        prefix = ALIASES.get(name, name)
-        hits = {row.id for row in ROWS if row.id.startswith(prefix)}
-        if not hits or not prefix:
+        prefixes = ALIASES.get(name, (name,))
+        hits = {row.id for row in ROWS if row.id.startswith(prefixes)}
+        if not hits or not name:
             raise LookupError(name)
         chosen |= hits
     return [row for row in ROWS if row.id in chosen]

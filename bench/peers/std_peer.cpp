@@ -8,6 +8,7 @@
 #include <mutex>
 #include <shared_mutex>
 #include <stop_token>
+#include <thread>
 
 #include "peer.hpp"
 
@@ -24,6 +25,35 @@ void enter_leave(const std::string& row, int callers) {
                    peer::keep(stopping);
                  }
                });
+             }));
+}
+
+// The same with a count under a mutex, which is not held meanwhile.
+void count_up_and_down(const std::string& row, int callers) {
+  std::mutex gate;
+  bool stopping = false;
+  long inside = 0;
+  peer::emit(row, "ns", peer::measure(1, [&](std::size_t n) {
+               peer::together(callers, [&](int) {
+                 for (std::size_t i = 0; i < n; ++i) {
+                   {
+                     const std::lock_guard lock(gate);
+                     if (stopping) std::abort();
+                     ++inside;
+                   }
+                   peer::keep(n);
+                   const std::lock_guard lock(gate);
+                   --inside;
+                 }
+               });
+             }));
+}
+
+// A thread per task.
+void start_and_join(const std::string& row) {
+  constexpr int batch = 1000;
+  peer::emit(row, "ns", peer::measure(batch, [&](std::size_t n) {
+               for (std::size_t i = 0; i < n; ++i) peer::together(batch, [](int) {});
              }));
 }
 
@@ -192,6 +222,9 @@ int main(int argc, char** argv) {
   return peer::run(argc, argv, __VERSION__,
                    {{"shared_mutex.1caller", [](row r) { enter_leave(r, 1); }},
                     {"shared_mutex.2callers", [](row r) { enter_leave(r, 2); }},
+                    {"mutex_count.1caller", [](row r) { count_up_and_down(r, 1); }},
+                    {"mutex_count.2callers", [](row r) { count_up_and_down(r, 2); }},
+                    {"thread.spawn", start_and_join},
                     {"stop_source.child", create_cancel},
                     {"stop_source.cancel", cancel_children},
                     {"mutex_budget.spend", spend},
