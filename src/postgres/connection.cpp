@@ -6,6 +6,12 @@
 #include <weir/sql/errors.hpp>
 
 namespace weir::postgres {
+namespace {
+
+/// Statements of a batch after which what was written goes to the server.
+constexpr std::size_t flush_every = 32;
+
+}  // namespace
 
 task<result<void>> connection::make_ready(context ctx) {
   if (streaming_ != nullptr) {
@@ -160,6 +166,8 @@ task<sql::batch_end> connection::run_batch(context ctx, std::span<sql::batch_ste
   for (; queued < steps.size() && !not_sent; ++queued) {
     const sql::batch_step& one = steps[queued];
     auto sent = static_cast<statement&>(*one.made).send(one.values);
+    // A server that has the first ones runs them while we write the rest. An error shows later.
+    if (queued % flush_every == flush_every - 1) static_cast<void>(PQflush(wire_->raw()));
     if (sent) continue;
     if (wire_->dead()) {
       co_return sql::batch_end{0,

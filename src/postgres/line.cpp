@@ -123,18 +123,22 @@ task<bool> line::connected() {
   co_return false;
 }
 
+/// Until the server has sent something, or somebody has queued what could be sent now. While reads
+/// are on their way it is not: what comes meanwhile waits for them, and wakes nobody.
 task<void> line::wait() {
   const context ctx = source_.get();
-  auto poked = poke_.recv(ctx);
-  auto in = readable(server_->where, ctx, wire_->fd());
   const int unsent = PQflush(wire_->raw());
   if (unsent < 0) {
     wire_->kill();
     co_return;
   }
+  auto in = readable(server_->where, ctx, wire_->fd());
+  auto out = writable(server_->where, ctx, wire_->fd());
+  auto poked = poke_.recv(ctx);
   if (unsent > 0) {
-    auto out = writable(server_->where, ctx, wire_->fd());
-    static_cast<void>(co_await select(in, poked, out));
+    static_cast<void>(co_await select(in, out));
+  } else if (shared_ > 0) {
+    static_cast<void>(co_await in);
   } else {
     static_cast<void>(co_await select(in, poked));
   }

@@ -96,6 +96,7 @@ class line : public std::enable_shared_from_this<line> {
   bool ended();
   task<bool> connected();
   void take_and_send();
+  [[nodiscard]] bool worth_sending() const noexcept;
   std::shared_ptr<line_request> take() noexcept;
   [[nodiscard]] std::shared_ptr<prepared> statement_of(std::string_view text);
   void send(std::shared_ptr<line_request> one, const std::shared_ptr<prepared>& statement);

@@ -17,6 +17,9 @@ constexpr std::size_t most_together = 64;
 /// So many flights of reads at once: the server works on one while the next is on its way. What
 /// comes meanwhile waits and shares the one after; sent at once, each would be a flight of its own.
 constexpr std::size_t most_shared = 2;
+/// Reads that wait beside a flight, for which another one is worth its Sync. With fewer, two small
+/// flights would chase each other, where one of both is cheaper.
+constexpr std::size_t worth_a_sync = 32;
 /// Whoever has just failed is likely to fail again, and is kept from taking others with it.
 constexpr std::uint32_t apart_after_error = 64;
 
@@ -34,8 +37,15 @@ bool is_read(std::string_view text) noexcept {
 
 }  // namespace
 
+/// What waits goes when nothing is on its way that it could have shared a Sync with, or when there
+/// is enough of it.
+bool line::worth_sending() const noexcept {
+  if (shared_ == 0 || !open_.units.empty()) return shared_ < most_shared;
+  return shared_ < most_shared && queue_.load() >= units_ + worth_a_sync;
+}
+
 std::shared_ptr<line_request> line::take() noexcept {
-  if (units_ >= limits_.depth || bytes_ >= limits_.bytes || shared_ >= most_shared) return nullptr;
+  if (units_ >= limits_.depth || bytes_ >= limits_.bytes || !worth_sending()) return nullptr;
   if (!again_.empty()) {
     auto first = std::move(again_.front());
     again_.pop_front();

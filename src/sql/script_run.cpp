@@ -112,6 +112,8 @@ task<void> sql_db::serve_groups(std::shared_ptr<sql_db>, permit) {
     }
     if (!done) script_job::fail_open(unit.jobs, done.error());
     groups_.finish(*run);
+    // Those who have just got their answers come first: what they ask next shares the next COMMIT.
+    co_await yield();
   } while (groups_.more());
   co_await hop_if_elsewhere{&where_};
   groups_.at_end();
