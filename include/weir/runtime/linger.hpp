@@ -6,6 +6,7 @@
 #include <weir/core/clock.hpp>
 #include <weir/core/sync/atomic.hpp>
 #include <weir/core/sync/clock.hpp>
+#include <weir/core/sync/thread.hpp>
 
 namespace weir::core {
 
@@ -15,7 +16,8 @@ namespace weir::core {
 ///
 /// Before it sleeps, a thread looks for a moment longer, if its last sleep turned out to be so
 /// short that looking would have been cheaper. One long sleep ends it: an idle thread uses no
-/// processor.
+/// processor. Between two looks it gives the processor away: what it waits for may be the answer of
+/// a process that wants to run on this one, such as a database on the same machine.
 ///
 /// Thread safety: one owner. Cost: two clock readings per sleep.
 /// Source: adaptive mutexes (Solaris), which spin by what the last wait cost.
@@ -33,7 +35,7 @@ class linger {
     const time_point end = std::min(until, begun_ + longest_);
     do {
       if (found()) return true;
-      cpu_relax();
+      yield_thread();
     } while (monotonic_now() < end);
     return false;
   }
