@@ -14,7 +14,7 @@ constexpr duration least_window =
 constexpr std::size_t clock_every = 8;
 constexpr double worth = 0.2;  // of the promised change
 constexpr int most_pairs = 12;
-constexpr std::uint64_t first_rest = 40 * window;
+constexpr std::uint64_t first_rest = 40;  // windows, each as long as the last one was
 constexpr std::uint64_t longest_rest = 16 * first_rest;
 
 }  // namespace
@@ -65,7 +65,7 @@ void adaptive_limit::begin_window(side which) noexcept {
 
 void adaptive_limit::rest() noexcept {
   limit_ = base_;
-  resting_ = next_rest_;
+  resting_ = next_rest_ * seen_;
   next_rest_ = std::min(2 * next_rest_, longest_rest);
   step_ = 2;  // after it: how is it a quarter up, and down? Each wrong try costs throughput
   rejected_ = 0;

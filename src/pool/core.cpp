@@ -75,6 +75,7 @@ open_policy::figures pool_core::open_figures() noexcept {
   f.on_return = preparing_;
   f.idle = stats_.idle;
   f.min_idle = options_.min_idle;
+  if (adaptive_) f.tried = adaptive_->limit();
   if (acquire_base* oldest = queue_.oldest()) f.oldest_wait = oldest->waiting_since_;
   return f;
 }

@@ -44,6 +44,8 @@ std::size_t open_policy::wanted(const figures& f, time_point now) const noexcept
   if (f.waiting > 0) {
     const std::size_t elsewhere = soon_served(f, now) + coming + f.on_return;
     if (f.waiting > elsewhere) needed = std::max(needed, f.waiting - elsewhere);
+    const std::size_t there = f.live + coming;
+    if (f.tried > there) needed = std::max(needed, f.tried - there);
   }
   return std::min({needed, f.room, limit_ - coming});
 }

@@ -82,7 +82,7 @@ class adaptive_limit {
   time_point began_{};
 
   std::uint64_t resting_ = 0;  // returns left
-  std::uint64_t next_rest_;
+  std::uint64_t next_rest_;    // windows
 };
 
 }  // namespace weir

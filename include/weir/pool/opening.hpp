@@ -36,7 +36,8 @@ struct open_attempt : list_hook {
 ///
 /// *Elision*: a waiter that the existing resources will have served in less time than an open takes
 /// gets none. Until the first figures are known, one open at a time. Whoever has waited as long as
-/// an open takes gets one in any case. Opens that take less than `cheap` are never elided.
+/// an open takes gets one in any case. Opens that take less than `cheap` are never elided, nor are
+/// those that an adaptive limit needs: it cannot judge a number that it is not given.
 /// *Down*: the first failure is followed by one attempt at once, a probe; each probe that fails by
 /// a longer wait. Never more than one probe, except that one which is overdue is not waited for.
 /// Source: HikariCP (opens beside callers), Envoy and gRPC (backoff of reconnects).
@@ -62,7 +63,8 @@ class open_policy {
     std::size_t on_return;  // being reset or checked: will serve soon
     std::size_t idle;
     std::size_t min_idle;
-    std::size_t room;  // how many more may be open
+    std::size_t tried;  // how many an adaptive limit would see in use; 0: there is none
+    std::size_t room;   // how many more may be open
     time_point oldest_wait;
   };
 
