@@ -1,3 +1,5 @@
+#include <atomic>
+
 #include "pool/fixture.hpp"
 
 // The blocks of docs/guide/pools.md, and what remains of the bugs of others.
@@ -20,7 +22,7 @@ class sockets final : public weir::pool_source<socket> {
   weir::task<bool> validate(socket& s, weir::context) override { co_return s.descriptor > 0; }
 
  private:
-  int last_ = 0;
+  std::atomic<int> last_{0};  // several may be opened at once, on any worker
 };
 
 weir::task<weir::result<int>> ask(weir::context ctx, weir::pool<socket>* pool) {

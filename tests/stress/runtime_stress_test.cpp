@@ -24,7 +24,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto each = 2s;
+constexpr auto each = 1s;
 
 /// Says until when a test goes on.
 class until {

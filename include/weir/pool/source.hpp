@@ -7,7 +7,8 @@
 namespace weir {
 
 /// How a pool's resources are made, checked and ended. All calls come from the pool's own tasks,
-/// without a lock; `usable` and `needs_reset` from the thread that returns the lease.
+/// without a lock, several at once for different resources; `usable` and `needs_reset` from the
+/// thread that returns the lease.
 template <class R>
 class pool_source {
  public:
