@@ -15,8 +15,11 @@ call_clock::call_clock(executor& where) noexcept : time_(where.time()), where_(w
 time_point call_clock::look(thread_calls& mine) noexcept {
   const time_point now = time_.coarse_now();
   if (time_.timers() != nullptr) return now;  // a test's clock: only it knows when time passes
-  if (known_.load(std::memory_order_relaxed) != unknown) {
-    known_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+  duration::rep known = known_.load(std::memory_order_relaxed);
+  if (known != unknown) {
+    // Not a store: the timer may have expired meanwhile, and then nobody would take it back.
+    known_.compare_exchange_strong(known, now.time_since_epoch().count(),
+                                   std::memory_order_relaxed);
   } else if (mine.calls_often(now)) {
     keep(now);
   }

@@ -6,6 +6,7 @@
 
 #include <weir/context/wait.hpp>
 #include <weir/core/sync/thread.hpp>
+#include <weir/stopper/call_clock.hpp>
 
 #include "explorer/model.hpp"
 #include "stage.hpp"
@@ -183,6 +184,57 @@ WEIR_MODEL(what_is_read_of_a_call_is_of_one_call) {
   model::sometimes(seen == 0, "there was none");
   model::sometimes(seen == 1, "the first was seen");
   model::sometimes(seen == 2, "the second was seen");
+}
+
+/// Real time that stands where a model puts it, and an executor whose timers expire when it says.
+class still_clock final : public weir::clock {
+ public:
+  [[nodiscard]] time_point now() const noexcept override { return at; }
+  time_point at{1s};
+};
+
+class idle_executor final : public core::executor, private core::timer_service {
+ public:
+  void execute(core::work&) noexcept override { model::check(false, "nothing is scheduled"); }
+  core::timer_service& timers() noexcept override { return *this; }
+  [[nodiscard]] weir::clock& time() noexcept override { return clock_; }
+  [[nodiscard]] const char* name() const noexcept override { return "idle"; }
+
+  void set(duration since_epoch) noexcept { clock_.at = time_point{since_epoch}; }
+  void expire() noexcept {
+    core::wake_list wakes;
+    const core::lock_guard guard{mutex_};
+    heap_.expire(time_point::max(), wakes);
+  }
+
+ private:
+  core::mutex& guard() noexcept override { return mutex_; }
+  void arm(core::timer_node& node, time_point when, core::wake_list&) noexcept override {
+    heap_.arm(node, when);
+  }
+  bool disarm(core::timer_node& node) noexcept override { return heap_.disarm(node); }
+
+  still_clock clock_;
+  core::mutex mutex_;
+  core::timer_heap heap_;
+};
+
+WEIR_MODEL(a_time_that_is_looked_up_while_it_expires_is_not_known_for_ever) {
+  idle_executor where;
+  core::call_clock time{where};
+  core::thread_calls often{1};  // has begun none: it looks at the clock each time
+  for (int i = 0; i < 33; ++i) static_cast<void>(time.now(often));
+  model::threads(
+      [&] {
+        where.set(5s);
+        static_cast<void>(time.now(often));
+      },
+      [&] { where.expire(); });
+  where.set(9s);
+  core::thread_calls seldom{2};
+  static_cast<void>(seldom.leave(seldom.enter("call", {}, {})));
+  model::check(time.now(seldom) == time_point{9s}, "who calls seldom looks for itself");
+  time.close();
 }
 
 // ---------------------------------------------------------------- the whole
