@@ -12,18 +12,22 @@ namespace {
 
 constexpr int batch = 1000;
 
-weir::task<> batches(weir::stopper& stopper, std::size_t n) {
+template <class Spawn>
+weir::task<> batches(Spawn spawn, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) {
     weir::wait_group done{batch};
     const auto work = [&done]() -> weir::task<> {
       done.done();
       co_return;
     };
-    for (int j = 0; j < batch; ++j) {
-      stopper.spawn("bench.task", work).value().detach();
-    }
+    for (int j = 0; j < batch; ++j) spawn(work);
     static_cast<void>(co_await done.wait({}));
   }
+}
+
+weir::task<> tracked(weir::stopper& stopper, std::size_t n) {
+  return batches(
+      [&stopper](const auto& work) { stopper.spawn("bench.task", work).value().detach(); }, n);
 }
 
 /// The end of a task that nobody tracks.
@@ -32,18 +36,12 @@ struct untracked {
   void unhandled(weir::task_record&, const std::exception_ptr&) noexcept { std::abort(); }
 };
 
-weir::task<> bare_batches(weir::runtime& rt, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) {
-    weir::wait_group done{batch};
-    const auto work = [&done]() -> weir::task<> {
-      done.done();
-      co_return;
-    };
-    for (int j = 0; j < batch; ++j) {
-      weir::core::start(rt, {}, weir::context{}, work, untracked{}).detach();
-    }
-    static_cast<void>(co_await done.wait({}));
-  }
+weir::task<> bare(weir::runtime& rt, std::size_t n) {
+  return batches(
+      [&rt](const auto& work) {
+        weir::core::start(rt, {}, weir::context{}, work, untracked{}).detach();
+      },
+      n);
 }
 
 /// The same batches with and without a stopper that names them, in turn: the median difference.
@@ -58,8 +56,8 @@ void named(const std::string& row) {
   };
   std::vector<double> more;
   for (int i = 0; i < 5; ++i) {
-    const double bare = timed([&](std::size_t n) { return bare_batches(rt, n); });
-    more.push_back(timed([&](std::size_t n) { return batches(stopper, n); }) - bare);
+    const double alone = timed([&](std::size_t n) { return bare(rt, n); });
+    more.push_back(timed([&](std::size_t n) { return tracked(stopper, n); }) - alone);
   }
   peer::emit(row, "ns", peer::median(more));
   if (!weir::wait(stopper.stop({}))) std::abort();
@@ -71,7 +69,7 @@ void measure(const std::string& row, unsigned workers, unsigned spawners) {
   peer::emit(row, "ns", peer::measure(batch * spawners, [&](std::size_t n) {
                std::vector<weir::task_handle<>> all;
                for (unsigned i = 0; i < spawners; ++i) {
-                 const auto spawner = [&stopper, n] { return batches(stopper, n); };
+                 const auto spawner = [&stopper, n] { return tracked(stopper, n); };
                  all.push_back(stopper.spawn("bench.spawner", spawner).value());
                }
                for (auto& one : all) static_cast<void>(weir::wait(one.join({})));
