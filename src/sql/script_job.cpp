@@ -46,6 +46,7 @@ void script_job::restart() {
 
 result<sql::script_result> script_job::take() {
   if (failed_) return std::unexpected(*std::move(failed_));
+  if (!settled()) return weir::fail(errc::failed, "nobody ran the script: nothing of it was sent");
   return std::move(given_);
 }
 

@@ -105,12 +105,14 @@ task<void> sql_db::serve_groups(std::shared_ptr<sql_db>, permit) {
       done = std::unexpected(
           error{errc::commit_unknown, "the driver threw while it ran the script's group"});
     }
-    if (run->jobs.empty()) {
-      // There is no connection to be had: whoever waits now is told why.
-      groups_.take(run);
-      unit = unit_of(*run);
+    if (!done) {
+      if (run->jobs.empty()) {
+        // There is no connection to be had: whoever waits now is told why.
+        groups_.take(run);
+        unit = unit_of(*run);
+      }
+      script_job::fail_open(unit.jobs, done.error());
     }
-    if (!done) script_job::fail_open(unit.jobs, done.error());
     groups_.finish(*run);
     // Those who have just got their answers come first: what they ask next shares the next COMMIT.
     co_await yield();

@@ -52,6 +52,7 @@ class server {
   using hook_t = std::function<task<result<void>>(context, call, connection*)>;
 
   hook_t hook;
+  std::function<void()> on_return;  // a connection goes back to its pool, on the caller's stack
   core::executor* home = nullptr;
   bool single_writer = false;
   bool batches = false;              // run_batch is one call; BEGIN and COMMIT are statements
@@ -178,7 +179,10 @@ class connection final : public sql::driver_connection {
     forget();
     co_return active_ == 0;
   }
-  [[nodiscard]] bool usable() const noexcept override { return !broken_; }
+  [[nodiscard]] bool usable() const noexcept override {
+    if (server_->on_return) server_->on_return();
+    return !broken_;
+  }
   task<void> close() override {
     server_->note(call::close);
     static_cast<void>(co_await server_->before({}, call::close, this));

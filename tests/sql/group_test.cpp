@@ -1,5 +1,7 @@
+#include <optional>
 #include <vector>
 
+#include <weir/runtime/inline_executor.hpp>
 #include <weir/sync/event.hpp>
 
 #include "sql/fixture.hpp"
@@ -219,6 +221,34 @@ TEST_P(groups, that_nobody_waits_for_any_more_are_cancelled) {
   server->hook = {};
   EXPECT_TRUE(run(db().exec(ctx(), "clean?")));
   EXPECT_EQ(server->table_size(), 0U);
+}
+
+// Regression: the task found the queue empty, because the only caller had left, went on as if its
+// group had been committed, and took the next script into it: acknowledged, and never sent.
+TEST_P(groups, that_were_left_by_all_before_they_began_do_not_answer_for_whoever_comes_next) {
+  open({.max_open = 1});
+  std::optional<sql::conn> busy{run(db().connect(ctx())).value()};
+  context_source mine{ctx()};
+  sql::script s;
+  s.add("txput ? ?", 1, 1);
+  auto leaves = send(s, mine.get());
+  loop.run_until_idle();
+  mine.cancel();
+  EXPECT_EQ(result_of(leaves).error().code(), errc::cancelled);
+  busy.reset();  // the lane will have its connection, and nothing to send
+  inline_executor at_once{time};
+  std::optional<waiting> next;
+  server->on_return = [&] {
+    if (next) return;
+    const auto run = [&](context) -> task<outcome> {
+      co_return co_await db().run(ctx(), s, grouped);
+    };
+    next = core::start(at_once, {.name = "next"}, ctx(), run, silent_tail{});
+  };
+  loop.run_until_idle();
+  ASSERT_TRUE(next);
+  EXPECT_TRUE(result_of(*next));
+  EXPECT_EQ(server->table_size(), 1U);
 }
 
 TEST_P(groups, keep_scripts_of_other_options_apart_and_in_order) {
