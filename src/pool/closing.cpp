@@ -35,7 +35,8 @@ registration close_pool_with(stopper& owner, std::shared_ptr<pool_core> pool) {
 void pool_core::leave(registration& closer) noexcept {
   if (home_.owner != nullptr) {
     // A closer would stay behind until the stop. A permit is gone as soon as the pool is.
-    auto stay = home_.owner->try_enter(name_.c_str(), some_holder());
+    // Whoever looks at the stopper then may still read its name.
+    auto stay = home_.owner->try_enter(home_.owner->intern(name_), some_holder());
     if (!stay) {
       closer.keep();
     } else {

@@ -82,6 +82,10 @@ runtime& stopper::where() const noexcept {
   return core().host();
 }
 
+const char* stopper::intern(std::string_view text) {
+  return core().intern(text);
+}
+
 const char* stopper::name() const noexcept {
   return core().full_name().c_str();
 }

@@ -276,6 +276,12 @@ void stopper_core::dropped(const char* task, std::source_location site) {
   dropped_.push_back(std::move(told));
 }
 
+const char* stopper_core::intern(std::string_view text) {
+  lock_guard guard{mutex_};
+  const auto known = interned_.find(text);
+  return known != interned_.end() ? known->c_str() : interned_.emplace(text).first->c_str();
+}
+
 bool stopper_core::done() noexcept {
   lock_guard guard{mutex_};
   return phase_ == phase::stopped;

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -122,6 +124,7 @@ class stopper_core final : public stopper_gate, public registry_entry {
   [[nodiscard]] std::string_view kind() const noexcept override { return "stopper"; }
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
   [[nodiscard]] const std::string& full_name() const noexcept { return name_; }
+  [[nodiscard]] const char* intern(std::string_view text);
   [[nodiscard]] std::string describe() const override;
   [[nodiscard]] std::source_location site() const noexcept override { return site_; }
   void look(snapshot_entry& into, snapshot_detail detail) const override;
@@ -223,6 +226,7 @@ class stopper_core final : public stopper_gate, public registry_entry {
 
   std::vector<stopper_core*> children_ WEIR_GUARDED_BY(mutex_);  // that have not stopped
   std::vector<shutdown_report::dropped_task> dropped_ WEIR_GUARDED_BY(mutex_);
+  std::set<std::string, std::less<>> interned_ WEIR_GUARDED_BY(mutex_);
   std::vector<shutdown_report> child_reports_ WEIR_GUARDED_BY(mutex_);
 
   std::uint64_t version_ WEIR_GUARDED_BY(mutex_) = 0;

@@ -1,4 +1,7 @@
+#include <functional>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include <weir/core/sync/thread.hpp>
 
@@ -125,6 +128,47 @@ TEST(pool_of_a_stopper, destroyed_with_a_lease_out_makes_the_stop_wait_for_it) {
   kept->release();
   EXPECT_EQ(wait(work.stop())->outcome(), shutdown_outcome::clean);
   EXPECT_EQ(backend.closed, 1);
+}
+
+/// A clock that says when a thread that asked for it looks at it.
+class told_clock final : public clock {
+ public:
+  [[nodiscard]] time_point now() const noexcept override {
+    if (const auto tell = std::exchange(look, nullptr)) tell();
+    return time.now();
+  }
+  core::timer_service* timers() noexcept override { return time.timers(); }
+
+  manual_clock time;
+  inline static thread_local std::function<void()> look;
+};
+
+// Regression: the permit of a pool that is gone had the pool's own name. Whoever had looked at the
+// stopper's list just before read it after it had been freed.
+TEST(pool_of_a_stopper, leaves_its_name_to_whoever_is_still_reading_it) {
+  server backend;
+  told_clock time;
+  runtime rt{{.workers = 1, .time = &time}};
+  stopper work{rt, {.heartbeat = {}}};
+  const auto older = work.try_enter("older");  // its age is told before the pool's name
+  lease<conn> kept;
+  {
+    pool<conn> p{work,
+                 {.name = "longer than what a string keeps", .max_open = 1},
+                 std::make_unique<source>(backend)};
+    kept = *wait(p.acquire({}));
+  }
+  told_clock::look = [&] {
+    kept.release();
+    while (rt.live().snapshot().size() > 1) core::yield_thread();
+    auto last = work.spawn("last", []() -> task<void> { co_return; });
+    EXPECT_TRUE(wait(last->join({})));  // the worker is past what it was doing
+  };
+  const auto seen = rt.live().snapshot();
+  EXPECT_FALSE(told_clock::look);
+  std::string all;
+  for (const auto& one : seen) all += one.description;
+  EXPECT_NE(all.find("longer than what a string keeps for "), std::string::npos) << all;
 }
 
 /// A stop on a clock that the test moves, from one deadline to the next.

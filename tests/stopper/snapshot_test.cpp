@@ -55,6 +55,23 @@ TEST(snapshot, names_each_task_with_its_site_age_and_phase) {
   (void)sim.stop(s, {.drain = 0s});
 }
 
+TEST(snapshot, has_names_that_were_made_at_run_time_from_the_stopper) {
+  simulation sim;
+  stopper s{sim.rt, sim.options()};
+  event gate;
+  const char* name = nullptr;
+  {
+    const std::string made = "tenant " + std::to_string(7);
+    name = s.intern(made);
+    s.spawn(name, until_set(gate)).value().detach();
+  }
+  EXPECT_EQ(s.intern("tenant 7"), name);
+  EXPECT_NE(s.intern("tenant 8"), name);
+  EXPECT_EQ(s.snapshot().entries[0].tasks[0].name, "tenant 7");
+  gate.set();
+  (void)sim.stop(s, {.drain = 0s});
+}
+
 TEST(snapshot, follows_a_stop_through_its_phases) {
   simulation sim;
   stopper s{sim.rt, sim.options()};

@@ -11,8 +11,8 @@
 
 namespace weir {
 
-/// What reports say of a task. Names are not copied: pass literals, or strings that outlive the
-/// task.
+/// What reports say of a task. Names are not copied, and whoever looks may read one after the task
+/// has ended: pass literals, or strings that outlive the runtime or stopper (see stopper::intern).
 struct task_info {
   const char* name = "task";
   std::source_location site = std::source_location::current();

@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <source_location>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -225,6 +226,9 @@ class stopper {
   /// Where its tasks run: the runtime, unless the options said otherwise.
   [[nodiscard]] core::executor& executor() const noexcept { return gate_->where(); }
   [[nodiscard]] const char* name() const noexcept;
+  /// For names that are made at run time: a copy of `text` that lives as long as the stopper. The
+  /// same text gives the same copy. Takes a lock.
+  [[nodiscard]] const char* intern(std::string_view text);
 
  private:
   friend class signal_shutdown;
