@@ -10,17 +10,18 @@ weir_link(test_precompiled)
 
 # weir_unite_tests(TARGET)
 #
-# With WEIR_UNITY, a few sources of a test at a time: most of the time goes into the headers that they
+# With WEIR_UNITE_TESTS, a few sources of a test at a time: most of the time goes into the headers that they
 # share. One of them uses a name in its own way, and operator new stays apart from what is inlined.
 function(weir_unite_tests target)
-  if(NOT WEIR_UNITY OR target STREQUAL "test_retry")  # its sources share names
+  if(NOT WEIR_UNITE_TESTS)
     return()
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 5)
   # To g++ every source of a unit is a header, whose types must not refer to what only it has.
   target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/stopper/shutdown_plan_test.cpp
-    ${PROJECT_SOURCE_DIR}/tests/core/allocations.cpp ${PROJECT_SOURCE_DIR}/tests/sql/allocations.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    ${PROJECT_SOURCE_DIR}/tests/core/allocations.cpp ${PROJECT_SOURCE_DIR}/tests/retry/allocations.cpp
+    ${PROJECT_SOURCE_DIR}/tests/sql/allocations.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()
 
 # weir_test_module(NAME [LABEL fast|stress] [TIMEOUT seconds])

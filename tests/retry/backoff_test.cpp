@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <retry/waits.hpp>
 
 #include <weir/retry/backoff.hpp>
 
@@ -10,19 +11,12 @@ namespace weir {
 namespace {
 
 using namespace std::chrono_literals;
+using test::every_jitter;
+using test::first_waits;
 using testing::Each;
 using testing::ElementsAre;
 
 static_assert(std::is_trivially_destructible_v<retry_options>);
-
-std::vector<duration> first_waits(backoff& source, int count) {
-  std::vector<duration> waits;
-  for (int i = 0; i < count; ++i) waits.push_back(source.next());
-  return waits;
-}
-
-constexpr jitter every_jitter[] = {jitter::none, jitter::proportional, jitter::full, jitter::equal,
-                                   jitter::decorrelated};
 
 TEST(backoff, the_defaults_are_50_ms_to_2_s_doubling_with_15_percent_of_jitter) {
   const retry_options defaults;

@@ -12,6 +12,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 #include <retry/simulation.hpp>
+#include <retry/waits.hpp>
 
 #include <weir/retry/breaker.hpp>
 #include <weir/retry/budget.hpp>
@@ -21,6 +22,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::course;
+using test::first_waits;
 using test::simulation;
 
 // A test that draws other inputs in each run is no test. Read by RapidCheck at its first property.
@@ -76,12 +78,6 @@ retry_options valid_options() {
   options.jitter = any_jitter();
   options.randomization = *shares();
   return options;
-}
-
-std::vector<duration> first_waits(backoff& source, int count) {
-  std::vector<duration> waits;
-  for (int i = 0; i < count; ++i) waits.push_back(source.next());
-  return waits;
 }
 
 RC_GTEST_PROP(backoff_property, every_wait_is_within_zero_and_the_maximum, ()) {

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <retry/simulation.hpp>
+#include <retry/waits.hpp>
 
 #include <weir/context/select.hpp>
 #include <weir/context/sleep.hpp>
@@ -23,19 +24,12 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::course;
+using test::every_jitter;
+using test::first_waits;
 using test::fixed;
 using test::simulation;
 using test::waits_of;
 using testing::SizeIs;
-
-constexpr jitter every_jitter[] = {jitter::none, jitter::proportional, jitter::full, jitter::equal,
-                                   jitter::decorrelated};
-
-std::vector<duration> first_waits(backoff& source, int count) {
-  std::vector<duration> waits;
-  for (int i = 0; i < count; ++i) waits.push_back(source.next());
-  return waits;
-}
 
 // 2³² milliseconds: the shift that doubled the wait overflowed.
 TEST(retry_regressions, envoy_10417_the_32nd_retry_waits_no_less_than_the_31st) {
