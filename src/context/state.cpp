@@ -35,7 +35,8 @@ context_state::deadline_timer::deadline_timer(context_state& owner) noexcept
           const timer_service& gone = *std::exchange(expired.timers_, nullptr);
           due = expired.clock_->now() >= expired.deadline_;
           // A service that shuts down expires its timers early: others may still wait for it.
-          if (!due && !expired.cancelled() && expired.handles_.load() != 0) {
+          const bool wanted = expired.handles_.load() != 0 || !expired.children_.empty();
+          if (!due && !expired.cancelled() && wanted) {
             expired.hand_over_deadline(expired, gone, wakes);
           }
         }
@@ -57,7 +58,7 @@ context_state::context_state(context_state* parent, clock& time,
     deadline_owner_ = this;
   }
   if (parent_ == nullptr) return;
-  parent_->retain();
+  parent_->had_children_.store(true, std::memory_order_relaxed);
   lock_guard guard{parent_->mutex_};
   drain_owner_ = parent_->drain_owner_;
   cancel_owner_ = parent_->cancel_owner_;
@@ -73,23 +74,33 @@ context_state::~context_state() {
 void context_state::release() noexcept {
   if (handles_.fetch_sub(1) != 1) return;
   WEIR_ASSERT(where_ == storage::heap, "the last handle of a context in a frame was dropped twice");
-  bool disarmed = false;
-  {
-    lock_guard guard{mutex_};
-    disarmed = disarm_locked();
-  }
-  if (disarmed) unpin();
-  detach_from_parent();
-  unpin();
+  end(this);
 }
 
-void context_state::detach_from_parent() noexcept {
-  if (parent_ == nullptr) return;
-  {
-    lock_guard guard{parent_->mutex_};
-    intrusive_list<context_state>::unlink(*this);
+/// Ends the node unless it has children, and then those above it that were there for its sake
+/// alone.
+void context_state::end(context_state* state) noexcept {
+  while (state != nullptr) {
+    bool disarmed = false;
+    {
+      lock_guard guard{state->mutex_};
+      state->abandoned_ = true;
+      if (!state->children_.empty()) return;  // the last of them ends it
+      disarmed = state->disarm_locked();
+    }
+    if (disarmed) state->unpin();
+    context_state* const above = state->detach_from_parent();
+    state->unpin();
+    state = above;
   }
-  parent_->release();
+}
+
+context_state* context_state::detach_from_parent() noexcept {
+  if (parent_ == nullptr) return nullptr;
+  // The unlock is the last touch: whoever finds the list empty may end the parent then.
+  lock_guard guard{parent_->mutex_};
+  intrusive_list<context_state>::unlink(*this);
+  return parent_->abandoned_ && parent_->children_.empty() ? parent_ : nullptr;
 }
 
 void context_state::unpin() noexcept {
@@ -99,9 +110,12 @@ void context_state::unpin() noexcept {
 }
 
 void context_state::end_in_frame() noexcept {
-  detach_from_parent();  // first: afterwards no cancellation from above comes here
-  {
+  end(detach_from_parent());  // first: afterwards no cancellation from above comes here
+  bool alone = true;
+  // Whoever is registered here, or has armed the deadline, has a pin.
+  if (pins_.load() != 1 || had_children_.load(std::memory_order_relaxed)) {
     lock_guard guard{mutex_};
+    alone = children_.empty();
     if (disarm_locked()) pins_.fetch_sub(1);
     // Waiters of tasks that used this context and wait for nothing now: forget them.
     while (context_registration* idle = registrations_.pop_front()) {
@@ -110,9 +124,9 @@ void context_state::end_in_frame() noexcept {
       if (idle->state.compare_exchange_strong(expected, nullptr)) pins_.fetch_sub(1);
     }
   }
-  WEIR_ASSERT(handles_.load() == 1,
-              "a context_scope ended while a copy of its context is still held: copies must not "
-              "outlive the scope; use context_source for a context that may");
+  WEIR_ASSERT(alone && handles_.load() == 1,
+              "a context_scope ended while a copy of its context is still held, or a child of it: "
+              "they must not outlive the scope; use context_source for a context that may");
   // What remains are cancellations and deadlines on their last instructions.
   while (pins_.load() != 1) yield_thread();
 }
@@ -124,7 +138,7 @@ bool context_state::raise(context_level level, error why, std::source_location w
     lock_guard guard{mutex_};
     if (level_.load() >= level) return false;
     auto& cause = level == context_level::draining ? drain_cause_ : cancel_cause_;
-    cause.emplace(context_cause{std::move(why), where});
+    cause.emplace(std::move(why), where);
     raise_locked(level, *this, pass);
   }
   // Whoever is woken may end this node. Only those with callbacks are touched again: they are
@@ -143,7 +157,11 @@ void context_state::raise_locked(context_level level, const context_state& cause
   if (level_.load() >= level) return;  // ended by itself before: so are all below
   if (drain_owner_ == nullptr) drain_owner_ = &cause_owner;
   if (level == context_level::cancelled) cancel_owner_ = &cause_owner;
-  level_.store(level);
+  if (registrations_.empty()) {
+    level_.store(level, std::memory_order_release);  // whoever registers now takes the lock first
+  } else {
+    level_.store(level);  // against a registered waiter, which arms and then looks at the level
+  }
   while (wait_node* node = drain_waiters_.pop_front()) node->grant(pass.wakes);
   if (level == context_level::cancelled) {
     while (wait_node* node = cancel_waiters_.pop_front()) node->grant(pass.wakes);

@@ -16,6 +16,8 @@ namespace {
 using namespace weir;
 using namespace std::chrono_literals;
 
+inline constexpr context_key<int> number;
+
 errc code_of(const result<void>& r) {
   return r ? errc{} : r.error().code();
 }
@@ -215,6 +217,28 @@ WEIR_MODEL(the_last_handle_may_go_while_the_tree_is_cancelled) {
   std::optional<context_source> child{std::in_place, parent.get()};
   context copy = child->get();
   model::threads([&] { child.reset(); }, [&] { copy = {}; }, [&] { parent.cancel(); });
+}
+
+/// The parent is there for its children's sake until the last of them goes: one ends it.
+WEIR_MODEL(the_last_handle_and_the_last_child_may_go_at_once) {
+  context_source grandparent;
+  std::optional<context_source> parent{std::in_place, grandparent.get()};
+  std::optional<context_source> a{std::in_place, parent->get()};
+  std::optional<context_source> b{std::in_place, parent->get()};
+  model::threads([&] { parent.reset(); }, [&] { a.reset(); }, [&] { b.reset(); });
+  model::check(!grandparent.get().cancelled(), "what is above goes on");
+}
+
+WEIR_MODEL(a_scope_may_be_the_last_that_its_parent_is_there_for) {
+  context_source grandparent;
+  context parent = grandparent.get().with_value(number, 1);
+  context sibling = parent.with_value(number, 2);
+  model::threads(
+      [&] {
+        const context_scope child{sibling};
+        sibling = {};
+      },
+      [&] { parent = {}; }, [&] { grandparent.cancel(); });
 }
 
 /// A select locks all that it waits for, and a cancel locks its way down the tree.
