@@ -33,7 +33,7 @@ struct debug_runtimes {
 
 /// Where the lists of tasks have what: see live_tasks.cpp.
 struct debug_tasks {
-  std::uint32_t version = 2;
+  std::uint32_t version = 3;
   std::uint32_t shard_count = 0;
   std::uint64_t shard_size = 0;
   std::uint64_t shard_list = 0;  // within a shard: a pointer to the first task's link
@@ -51,6 +51,15 @@ struct debug_tasks {
   std::uint64_t call_name = 0;
   std::uint64_t call_site = 0;
   std::uint64_t call_since = 0;
+  // The tasks that a thread has entered, in chunks of places: a count, a pointer to the first, and
+  // one to the next chunk.
+  std::uint64_t places_chunks = 0;  // within the calls of one thread: a pointer to the first chunk
+  std::uint64_t place_size = 0;
+  std::uint64_t place_id = 0;  // 0: nobody is there
+  std::uint64_t place_name = 0;
+  std::uint64_t place_site = 0;
+  std::uint64_t place_since = 0;
+  std::uint64_t place_note = 0;  // a pointer to a pointer to a std::string, or null
 };
 
 /// How far `inner` lies behind `outer`, within one object.

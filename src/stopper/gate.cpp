@@ -49,6 +49,12 @@ std::uint32_t stopper_gate::next_shard() noexcept {
   return threads_seen.fetch_add(1) % live_tasks::shard_count + 1;  // 0: not asked for yet
 }
 
+void stopper_gate::leave_slowly(task_place& place, thread_calls* mine) noexcept {
+  const bool last = mine != nullptr ? live_.leave_late(mine->tasks())
+                                    : live_.leave_from_elsewhere(place, this_thread_shard());
+  if (last) last_has_left();
+}
+
 void stopper_gate::leaves_late(bool cancelled_early) noexcept {
   static_cast<stopper_core*>(this)->leaves_late(cancelled_early);
 }

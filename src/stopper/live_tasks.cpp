@@ -50,6 +50,18 @@ bool live_tasks::refused(thread_calls& mine) noexcept {
   return last;
 }
 
+bool live_tasks::leave_from_elsewhere(task_place& place, std::uint32_t number) noexcept {
+  thread_tasks::free_from_elsewhere(place);
+  shard& own = shards_[number % shard_count];
+  bool counts = false;
+  {
+    lock_guard guard{own.lock};
+    --own.count;
+    counts = own.closed;
+  }
+  return counts && remaining_.fetch_sub(1) == 1;
+}
+
 bool live_tasks::leave(live_task& task) noexcept {
   shard& own = shards_[task.shard];
   bool counts = false;
@@ -71,71 +83,107 @@ void live_tasks::note(live_task& task, std::shared_ptr<const std::string> text) 
 bool live_tasks::close() noexcept {
   calls_.close();
   for (shard& each : shards_) {
-    std::size_t left = 0;
+    std::int64_t left = 0;
     {
       lock_guard guard{each.lock};
       each.closed = true;
       left = each.count;
     }
-    remaining_.fetch_add(static_cast<std::int64_t>(left));
+    remaining_.fetch_add(left);
   }
-  remaining_.fetch_add(static_cast<std::int64_t>(calls_.collect()));
+  remaining_.fetch_add(calls_.collect());
   closed_.store(true);
   return remaining_.fetch_sub(bias) == bias;
 }
 
 std::size_t live_tasks::count() const noexcept {
-  std::size_t sum = 0;
-  for (const shard& each : shards_) {
-    lock_guard guard{each.lock};
-    sum += each.count;
-  }
-  calls_.each([&sum](const thread_calls& one) { sum += one.count(); });
-  return sum;
+  return totals().running;
 }
 
-void live_tasks::add_calls(std::vector<live_task_info>& into) const {
-  calls_.each([&into](const thread_calls& one) {
+template <class Visit>
+void live_tasks::each_unlisted(Visit visit) const {
+  calls_.each([&visit](const thread_calls& one) {
     for (std::size_t i = 0; i < thread_calls::depth; ++i) {
-      auto call = one.read(i);
-      if (call) into.push_back(*std::move(call));
+      if (auto call = one.read(i)) visit(*std::move(call));
     }
+    one.tasks().each([&visit](const task_place& place) {
+      if (auto task = thread_tasks::read(place)) visit(*std::move(task));
+      return true;
+    });
   });
 }
 
-std::vector<live_task_info> live_tasks::oldest(std::size_t most) const {
-  std::vector<live_task_info> found;
-  found.reserve(most * shard_count);
-  for (const shard& each : shards_) {
-    std::size_t taken = 0;
-    lock_guard guard{each.lock};
-    for (live_task* one = each.tasks.front(); one != nullptr && taken < most;
-         one = each.tasks.next(*one)) {
-      if (one->name == nullptr) continue;
-      ++taken;
-      found.push_back(glance(*one));
-    }
+/// The oldest of all that it is shown: a heap with the youngest of them on top.
+class live_tasks::eldest {
+ public:
+  explicit eldest(std::size_t most) : most_(most) { found_.reserve(most); }
+
+  [[nodiscard]] bool wants(time_point since) const noexcept {
+    return found_.size() < most_ || (most_ != 0 && since < found_.front().since);
   }
-  add_calls(found);
-  std::sort(found.begin(), found.end(),
-            [](const live_task_info& a, const live_task_info& b) { return a.since < b.since; });
-  if (found.size() > most) found.resize(most);
-  return found;
+  void show(live_task_info&& one) {
+    if (!wants(one.since)) return;
+    if (found_.size() == most_) {
+      std::pop_heap(found_.begin(), found_.end(), older);
+      found_.pop_back();
+    }
+    found_.push_back(std::move(one));
+    std::push_heap(found_.begin(), found_.end(), older);
+  }
+  [[nodiscard]] std::vector<live_task_info> in_order() && {
+    std::sort_heap(found_.begin(), found_.end(), older);
+    return std::move(found_);
+  }
+
+ private:
+  static bool older(const live_task_info& a, const live_task_info& b) noexcept {
+    return a.since < b.since;
+  }
+
+  const std::size_t most_;
+  std::vector<live_task_info> found_;
+};
+
+std::vector<live_task_info> live_tasks::oldest(std::size_t most) const {
+  eldest found{most};
+  std::vector<live_task_info> some;
+  some.reserve(most);
+  for (const shard& each : shards_) {
+    {
+      lock_guard guard{each.lock};
+      for (live_task* one = each.tasks.front(); one != nullptr && some.size() < most;
+           one = each.tasks.next(*one)) {
+        if (one->name != nullptr) some.push_back(glance(*one));
+      }
+    }
+    for (live_task_info& one : some) found.show(std::move(one));
+    some.clear();
+  }
+  each_unlisted([&found](live_task_info&& one) { found.show(std::move(one)); });
+  return std::move(found).in_order();
 }
 
 live_totals live_tasks::totals() const noexcept {
+  // Who has left is read before who has entered, so that no task is missing that is live
+  // throughout, and those who have left have been seen to enter.
+  std::uint64_t left = 0;
+  calls_.each([&left](const thread_calls& one) { left += one.tasks().left(); });
+  std::int64_t running = 0;
   live_totals sum;
   for (const shard& each : shards_) {
     lock_guard guard{each.lock};
-    sum.running += each.count;
+    running += each.count;
     sum.started += each.started;
     sum.refused += each.refused;
   }
-  calls_.each([&sum](const thread_calls& one) {
-    sum.running += one.count();
-    sum.started += one.begun();
-    sum.refused += one.refused();
+  calls_.each([&](const thread_calls& one) {
+    const std::uint64_t entered = one.tasks().entered();
+    running += static_cast<std::int64_t>(one.count() + entered);
+    sum.started += one.begun() + entered;
+    sum.refused += one.refused() + one.tasks().refused();
   });
+  running -= static_cast<std::int64_t>(left);
+  sum.running = static_cast<std::size_t>(std::max(running, std::int64_t{0}));
   return sum;
 }
 
@@ -199,15 +247,21 @@ void live_tasks::copy(std::vector<live_task_info>& into) const {
                 std::back_inserter(into));
     }
   }
-  add_calls(into);
+  each_unlisted([&into](live_task_info&& one) { into.push_back(std::move(one)); });
 }
 
 std::optional<live_task_info> live_tasks::find_running(const work& item) const {
   std::optional<live_task_info> found;
+  calls_.each([&](const thread_calls& one) {
+    if (found) return;
+    one.tasks().each([&](const task_place& place) {
+      if (thread_tasks::runs_as(place, item)) found = thread_tasks::read(place);
+      return !found;
+    });
+  });
+  if (found) return found;
   const auto look = [&](const live_task& one) {
-    // What is listed lives, and so does the flow that it is part of.
-    const auto* flow = static_cast<const task_record*>(one.flow);
-    if (flow == nullptr || !flow->runs_as(item)) return true;
+    if (one.item != &item) return true;
     found = glance(one);
     return false;
   };
@@ -236,17 +290,20 @@ debug_tasks live_tasks::shape_for_debugger() noexcept WEIR_NO_THREAD_SAFETY_ANAL
   return shape;
 }
 
-bool live_tasks::has(const void* flow, std::uintptr_t thread) const noexcept {
+bool live_tasks::has(const work* item, std::uintptr_t thread) const noexcept {
   for (const shard& each : shards_) {
     lock_guard guard{each.lock};
     for (live_task* one = each.tasks.front(); one != nullptr; one = each.tasks.next(*one)) {
-      if (flow != nullptr && one->flow == flow) return true;
+      if (item != nullptr && one->item == item) return true;
       if (one->thread == thread) return true;
     }
   }
   bool here = false;
-  calls_.each([&here, thread](const thread_calls& one) {
+  calls_.each([&here, item, thread](const thread_calls& one) {
     here = here || (one.owner() == thread && one.count() != 0);
+    if (here || item == nullptr) return;
+    here = !one.tasks().each(
+        [item](const task_place& place) { return !thread_tasks::runs_as(place, *item); });
   });
   return here;
 }

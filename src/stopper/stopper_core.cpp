@@ -227,7 +227,8 @@ task<result<shutdown_report>> stopper_core::stop(gate_reference held, stop_reque
 }
 
 bool stopper_core::inside_own_task() const noexcept {
-  if (live_.has(task_record::current(), this_thread_id())) return true;
+  const task_record* const flow = task_record::current();
+  if (live_.has(flow != nullptr ? &flow->item() : nullptr, this_thread_id())) return true;
   const auto below = children();
   return std::any_of(below.begin(), below.end(), [](const gate_reference& child) {
     return static_cast<const stopper_core*>(child.get())->inside_own_task();

@@ -80,6 +80,8 @@ void thread_calls::shape_for_debugger(debug_tasks& into) noexcept {
   into.call_name = offset_within(&first, first.name);
   into.call_site = offset_within(&first, first.site);
   into.call_since = offset_within(&first, first.since);
+  thread_tasks::shape_for_debugger(into);
+  into.places_chunks += offset_within(&empty, empty.tasks_);
 }
 
 call_set::call_set() noexcept : number_(sets_made.fetch_add(1) + 1) {
@@ -123,9 +125,11 @@ void call_set::close() noexcept {
   heavy_fence();
 }
 
-std::size_t call_set::collect() noexcept {
-  std::size_t sum = 0;
-  each([&sum](thread_calls& one) { sum += one.collect(); });
+std::int64_t call_set::collect() noexcept {
+  std::int64_t sum = 0;
+  each([&sum](thread_calls& one) {
+    sum += static_cast<std::int64_t>(one.collect()) + one.tasks().collect();
+  });
   return sum;
 }
 

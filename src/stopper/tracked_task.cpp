@@ -14,24 +14,45 @@ void free_listed(live_task* listed) noexcept {
   free_frame(listed, sizeof(live_task));
 }
 
+/// Of the task that this thread runs; null outside of tasks.
+const work* running_item() noexcept {
+  const task_record* const flow = task_record::current();
+  return flow != nullptr ? &flow->item() : nullptr;
+}
+
 }  // namespace
 
 tracked_record::tracked_record(stopper_gate& gate, core::executor& where, const char* called_,
-                               std::source_location made, tracked_parts&& parts) noexcept
-    : task_record(where),
-      gate_(gate),
-      live_(called_, made),
-      quota_(std::move(parts.quota)),
-      link_(std::move(parts.link)) {
-  name = called_;
-  site = made;
-  live_.flow = static_cast<task_record*>(this);
-  live_.cancelled_early = parts.on_quiesce == quiesce_action::cancel;
-  borrows_ = parts.bound.state() == nullptr;
-  if (borrows_) {
-    borrow_context((live_.cancelled_early ? gate.leaving() : gate.finishing()).state());
-  } else {
+                               std::source_location made, tracked_parts&& parts)
+    : tracked_record(gate, where, called_, made, parts.on_quiesce) {
+  if (parts.bound.state() != nullptr) {
+    return_context();
+    borrows_ = false;
     ctx = std::move(parts.bound);
+  }
+  if (parts.quota.count() == 0 && parts.link.empty()) return;
+  rare_ = std::make_unique<rare>();
+  rare_->quota = std::move(parts.quota);
+  rare_->link = std::move(parts.link);
+}
+
+bool tracked_record::enter_listed() {
+  if (rare_ == nullptr) rare_ = std::make_unique<rare>();
+  live_task& listed = rare_->listed.emplace(name, site);
+  listed.item = &item();
+  listed.cancelled_early = early_;
+  return gate_.enter(listed);
+}
+
+void tracked_record::leave_listed() noexcept {
+  gate_.leave(*rare_->listed);
+}
+
+void tracked_record::set_note(const std::shared_ptr<const std::string>& text) {
+  if (place_ != nullptr) {
+    thread_tasks::note(*place_, text);
+  } else {
+    gate_.note(*rare_->listed, text);
   }
 }
 
@@ -46,20 +67,19 @@ void tracked_record::begin_span(const span_plan& plan) {
   ctx = std::move(traced);
 }
 
-void tracked_record::let_go(span_status status) noexcept {
-  if (tracer* const trace = gate_.trace()) trace->end(span_of(ctx), status);
-  forget_context();
-  if (borrows_) return_context();
-  borrows_ = false;
-  ctx = context{};
-  link_ = quiesce_context{};
-  quota_.release();
+void tracked_record::end_span(span_status status) noexcept {
+  gate_.trace()->end(span_of(ctx), status);
+}
+
+void tracked_record::let_go_rare() noexcept {
+  rare_->link = quiesce_context{};
+  rare_->quota.release();
 }
 
 counted_scope::counted_scope(stopper_gate& gate, const char* name,
                              std::source_location site) noexcept
     : gate_(gate), live_(name, site), entered_([&] {
-        live_.flow = task_record::current();
+        live_.item = running_item();
         return gate_.enter(live_);
       }()) {}
 
@@ -70,7 +90,7 @@ live_task* counted_call::enter_slowly(stopper_gate& gate, thread_calls* mine, st
     return nullptr;
   }
   auto* const listed = new (allocate_frame(sizeof(live_task))) live_task{name, site};
-  listed->flow = task_record::current();
+  listed->item = running_item();
   listed->thread = this_thread_id();
   if (gate.enter(*listed)) return listed;
   free_listed(listed);

@@ -1,7 +1,9 @@
 // Refuse-and-count, the ladder of a stop, closers, and the end of the stopper right after it.
 
+#include <array>
 #include <memory>
 #include <optional>
+#include <set>
 #include <source_location>
 
 #include <weir/context/wait.hpp>
@@ -67,6 +69,147 @@ WEIR_MODEL(a_refusal_is_followed_by_refusals_alone) {
     }
   };
   model::threads([&] { enter(0); }, [&] { enter(15); }, [&] { static_cast<void>(live.close()); });
+}
+
+// ---------------------------------------------------------------- tasks, left on any thread
+
+/// As a stopper's gate does it. Null: refused.
+core::task_place* enter(core::live_tasks& live, const char* name) {
+  core::thread_calls* const mine = live.calls_of_this_thread();
+  core::task_place* const place =
+      mine != nullptr ? mine->tasks().enter({name, {}, {}, nullptr, false}) : nullptr;
+  if (place == nullptr) live.wait_until_closed();
+  return place;
+}
+
+/// True: it was the last.
+bool leave(core::live_tasks& live, core::task_place& place) {
+  core::thread_calls* const mine = live.calls_of_this_thread();
+  if (mine == nullptr) return live.leave_from_elsewhere(place, 3);
+  return !mine->tasks().leave(place) && live.leave_late(mine->tasks());
+}
+
+WEIR_MODEL(of_tasks_and_a_close_one_is_told_of_the_last) {
+  auto owner = std::make_unique<core::live_tasks>();
+  core::live_tasks& live = *owner;
+  core::atomic<int> told{0};
+  bool entered = false;
+  bool late = false;
+  const auto last = [&] {
+    told.fetch_add(1);
+    owner.reset();
+  };
+  // Entered on a thread that takes no further part.
+  core::task_place* const before = enter(live, "before");
+  model::threads(
+      [&] {
+        if (core::task_place* const place = enter(live, "task")) {
+          entered = true;
+          model::check(told.load() == 0, "nobody is told while a task is live");
+          if (leave(live, *place)) last();
+        } else {
+          model::check(live.closed(), "refused because it was closed");
+        }
+        late = live.closed();
+        if (leave(live, *before)) last();
+      },
+      [&] {
+        if (live.close()) last();
+      });
+  model::check(told.load() == 1, "exactly one was told of the last");
+  model::sometimes(entered, "the task came in");
+  model::sometimes(!entered, "the task was refused");
+  model::sometimes(!late, "both had left before");
+}
+
+WEIR_MODEL(a_close_counts_who_leaves_on_another_thread_once, .bound = 2) {
+  core::live_tasks live;
+  core::atomic<int> told{0};
+  core::task_place* const one = enter(live, "one");
+  core::task_place* const two = enter(live, "two");
+  const auto leaves = [&](core::task_place& place) {
+    if (leave(live, place)) told.fetch_add(1);
+  };
+  model::threads([&] { leaves(*one); }, [&] { leaves(*two); },
+                 [&] {
+                   if (live.close()) told.fetch_add(1);
+                 });
+  model::check(told.load() == 1, "exactly one was told of the last");
+  model::check(live.count() == 0, "nobody is left");
+}
+
+WEIR_MODEL(a_count_misses_nobody_who_stays, .bound = 2) {
+  core::live_tasks live;
+  core::atomic<core::task_place*> passed{nullptr};
+  core::task_place* const stays = enter(live, "stays");
+  std::size_t count = 0;
+  model::threads([&] { passed.store(enter(live, "passes")); },
+                 [&] {
+                   core::task_place* const place = passed.exchange(nullptr);
+                   if (place != nullptr) static_cast<void>(leave(live, *place));
+                 },
+                 [&] {
+                   count = live.count();
+                   model::check(count == 1 || count == 2, "one stays, and one may be there");
+                 });
+  static_cast<void>(leave(live, *stays));
+  core::task_place* const place = passed.load();
+  if (place != nullptr) static_cast<void>(leave(live, *place));
+  model::check(live.count() == 0, "all have left");
+  model::sometimes(count == 1, "one was there");
+  model::sometimes(count == 2, "two were there");
+}
+
+WEIR_MODEL(what_is_read_of_a_place_is_of_one_task) {
+  core::thread_tasks tasks;
+  const auto at = [](int seconds) { return core::time_point{std::chrono::seconds{seconds}}; };
+  int seen = 0;
+  const core::task_place* place = tasks.enter({"0", {}, at(0), nullptr, false});
+  static_cast<void>(tasks.leave(const_cast<core::task_place&>(*place)));
+  model::threads(
+      [&] {
+        for (const char* name : {"1", "2"}) {
+          core::task_place* const mine =
+              tasks.enter({name, {}, at(*name - '0'), nullptr, *name == '2'});
+          model::check(mine == place, "the place that was left last is used next");
+          static_cast<void>(tasks.leave(*mine));
+        }
+      },
+      [&] {
+        const auto one = core::thread_tasks::read(*place);
+        if (!one) return;
+        seen = *one->name - '0';
+        model::check(one->since == at(seen), "name and time are of the same task");
+        model::check(one->cancelled_early == (seen == 2), "and so is what else is said of it");
+      });
+  model::sometimes(seen == 0, "there was none");
+  model::sometimes(seen == 1, "the first was seen");
+  model::sometimes(seen == 2, "the second was seen");
+}
+
+WEIR_MODEL(a_place_that_comes_back_is_given_out_once) {
+  core::thread_tasks home;
+  core::thread_tasks elsewhere;
+  const auto enter_one = [&] { return home.enter({"task", {}, {}, nullptr, false}); };
+  std::set<core::task_place*> taken;
+  core::task_place* last = nullptr;
+  while (taken.size() < 8) taken.insert(last = enter_one());  // all that there are at first
+  core::task_place* const leaves = *taken.begin();
+  taken.erase(last);
+  static_cast<void>(elsewhere.leave(*last));
+  std::array<core::task_place*, 2> more{};
+  model::threads([&] { static_cast<void>(elsewhere.leave(*leaves)); },
+                 [&] {
+                   for (core::task_place*& one : more) one = enter_one();
+                 });
+  model::check(more[0] != more[1], "two tasks are in two places");
+  const bool again = more[0] == leaves || more[1] == leaves;
+  taken.erase(leaves);
+  for (core::task_place* const one : more) {
+    model::check(taken.insert(one).second, "nobody is given a place that is taken");
+  }
+  model::sometimes(again, "it was used again");
+  model::sometimes(!again, "it came too late");
 }
 
 // ---------------------------------------------------------------- calls of one thread each

@@ -207,6 +207,33 @@ struct a_call_is_refused_or_counted_or_over
   }
 };
 
+/// thread_tasks.hpp, in its orders: what is read of a place between two looks at the same id is of
+/// one task, although the next one writes without waiting for anybody.
+struct what_is_read_of_a_place_is_of_one_task
+    : rl::test_suite<what_is_read_of_a_place_is_of_one_task, 2> {
+  core::atomic<std::uint64_t> id{0};
+  core::atomic<int> name{0};
+  core::atomic<int> since{0};
+
+  void thread(unsigned index) {
+    if (index == 0) {
+      for (int task = 1; task <= 3; ++task) {
+        name.store(task, std::memory_order_release);
+        since.store(task, std::memory_order_release);
+        id.store(static_cast<std::uint64_t>(task), std::memory_order_release);
+        id.store(0, std::memory_order_release);
+      }
+      return;
+    }
+    const std::uint64_t seen = id.load();
+    if (seen == 0) return;
+    const int name_seen = name.load();
+    const int since_seen = since.load();
+    if (id.load() != seen) return;
+    RL_ASSERT(name_seen == static_cast<int>(seen) && since_seen == static_cast<int>(seen));
+  }
+};
+
 struct numbered : core::work {
   numbered() noexcept : core::work([](core::work&) noexcept {}) {}
   rl::var<int> value;
@@ -324,6 +351,7 @@ int main(int argc, char** argv) {
   RUN(a_cancel_claims_a_waiter_or_is_seen);
   RUN(counts_go_up_relaxed);
   RUN(a_call_is_refused_or_counted_or_over);
+  RUN(what_is_read_of_a_place_is_of_one_task);
   RUN(a_ring_hands_each_item_to_one);
   RUN(a_push_is_not_slept_through);
   RUN(weaker_orders_lose_a_wake_up);

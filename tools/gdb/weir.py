@@ -12,7 +12,7 @@ import struct
 
 import gdb
 
-VERSIONS = {"weir_debug_runtimes": 1, "weir_debug_tasks": 2}
+VERSIONS = {"weir_debug_runtimes": 1, "weir_debug_tasks": 3}
 POINTER = struct.calcsize("P")
 LONGEST_LIST = 10_000_000  # of a list that is broken in the core
 
@@ -70,7 +70,8 @@ Task = collections.namedtuple("Task", "name file line since note")
 
 Shape = collections.namedtuple(
     "Shape", "version shards shard_size in_shard name site since note "
-    "calls live mask first call_size call_name call_site call_since")
+    "calls live mask first call_size call_name call_site call_since "
+    "chunks place_size place_id place_name place_site place_since place_note")
 
 
 def file_and_line(where):
@@ -101,12 +102,27 @@ def calls_of(threads, shape):
             yield Task(text(pointer(call + shape.call_name)),
                        *file_and_line(pointer(call + shape.call_site)),
                        read(call + shape.call_since, "q")[0], "")
+        chunk = pointer(thread + shape.chunks)
+        while chunk:
+            places, first, chunk = read(chunk, "NPP")
+            for number in range(places):
+                yield from task_at(first + number * shape.place_size, shape)
+
+
+def task_at(place, shape):
+    if not read(place + shape.place_id, "Q")[0]:
+        return
+    note = pointer(place + shape.place_note)
+    busy = pointer(note) if note else 0
+    yield Task(text(pointer(place + shape.place_name)),
+               *file_and_line(pointer(place + shape.place_site)),
+               read(place + shape.place_since, "q")[0], std_string(busy) if busy else "")
 
 
 def runtimes():
     """Yields (runtime's name, [(stopper's name, [Task])])."""
     address, (_, slots) = table("weir_debug_runtimes", "II")
-    shape = Shape(*table("weir_debug_tasks", "II14Q")[1])
+    shape = Shape(*table("weir_debug_tasks", "II21Q")[1])
     first = address + 8
     entry_view = read(first + slots * POINTER, "Q")[0]
     for slot in range(slots):

@@ -72,8 +72,8 @@ class task_record {
   /// Puts the record into its executor's queue, to go on with the coroutine of suspend_at.
   void schedule() noexcept { executor_->execute(work_); }
 
-  /// True if `item` is what its executor runs it by.
-  [[nodiscard]] bool runs_as(const core::work& item) const noexcept { return &item == &work_; }
+  /// What its executor runs it by.
+  [[nodiscard]] const core::work& item() const noexcept { return work_; }
 
   /// Resumes the chain on this thread until it suspends or ends. Called by the executor.
   void run() noexcept;
@@ -82,7 +82,7 @@ class task_record {
   [[nodiscard]] static task_record* current() noexcept { return running_slot::get().record; }
 
   /// What it is busy with, for whoever lists it; nobody does here. Null: nothing.
-  virtual void set_note(const std::shared_ptr<const std::string>&) noexcept {}
+  virtual void set_note(const std::shared_ptr<const std::string>&) {}
 
   // What reports and this_context() tell. Set before the first run.
   const char* name = "task";

@@ -46,7 +46,7 @@ class stopper_gate {
     if (live_.leave(task)) last_has_left();
   }
 
-  /// For calls: see thread_calls.
+  /// For calls and tasks: see thread_calls and thread_tasks.
   [[nodiscard]] thread_calls* calls_of_this_thread() noexcept {
     return live_.calls_of_this_thread();
   }
@@ -57,6 +57,24 @@ class stopper_gate {
   void leave_late(thread_calls& mine) noexcept {
     leaves_late(false);
     if (live_.leave_late(mine)) last_has_left();
+  }
+
+  /// Where the task stands from now on; null: refused. `since` is filled in. `mine` belongs to the
+  /// calling thread. May throw std::bad_alloc.
+  [[nodiscard]] task_place* enter(thread_calls& mine, task_label task) {
+    task.since = now_for(mine);
+    task_place* const place = mine.tasks().enter(task);
+    if (place == nullptr) [[unlikely]]
+      live_.wait_until_closed();
+    return place;
+  }
+  void leave(task_place& place) noexcept {
+    if (live_.closed()) [[unlikely]]
+      leaves_late(place.cancelled_early());
+    thread_calls* const mine = calls_of_this_thread();
+    if (mine != nullptr && mine->tasks().leave(place)) [[likely]]
+      return;
+    leave_slowly(place, mine);
   }
 
   void note(live_task& task, std::shared_ptr<const std::string> text) noexcept {
@@ -101,6 +119,7 @@ class stopper_gate {
   }
   static std::uint32_t next_shard() noexcept;
 
+  void leave_slowly(task_place& place, thread_calls* mine) noexcept;
   void leaves_late(bool cancelled_early) noexcept;
   void last_has_left() noexcept;
 

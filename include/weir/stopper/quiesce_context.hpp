@@ -36,6 +36,8 @@ class quiesce_context {
   /// Requires: not empty.
   [[nodiscard]] const context& get() const noexcept;
 
+  [[nodiscard]] bool empty() const noexcept { return link_ == nullptr; }
+
   bool cancel(error why = error{errc::cancelled, "cancelled"},
               std::source_location where = std::source_location::current()) noexcept;
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <memory>
 #include <source_location>
 #include <type_traits>
 #include <utility>
@@ -117,39 +118,34 @@ error quota_failure(error why);
 template <class F>
 using spawn_result = result<task_handle<spawned_value<std::decay_t<F>>>>;
 
-/// Stores the callable, asks to be counted, starts.
-template <class F>
-spawn_result<F> start_prepared(stopper_gate& gate, executor& where, const char* name,
-                               std::source_location site, tracked_parts&& parts, F&& fn) {
-  const span_plan span = parts.span;
-  auto* made = new tracked_task<std::decay_t<F>>{
-      gate, where, name, site, std::move(parts), std::forward<F>(fn)};
-  if (!made->enter()) {
-    delete made;
-    return std::unexpected(gate.refusal(name));
-  }
-  made->begin_span(span);
-  task_handle<spawned_value<std::decay_t<F>>> handle{*made};
-  made->schedule();
-  return handle;
-}
-
-/// As start_prepared, unless the preparation has failed.
+/// Stores the callable, asks to be counted, starts; unless the preparation has failed.
 template <class F>
 spawn_result<F> start_tracked(stopper_gate& gate, executor& where, const char* name,
                               std::source_location site, result<tracked_parts> parts, F&& fn) {
   if (!parts) return std::unexpected(std::move(parts).error());
-  return start_prepared(gate, where, name, site, *std::move(parts), std::forward<F>(fn));
+  const span_plan span = parts->span;
+  auto asking = std::make_unique<tracked_task<std::decay_t<F>>>(
+      gate, where, name, site, *std::move(parts), std::forward<F>(fn));
+  if (!asking->enter()) return std::unexpected(gate.refusal(name));
+  auto& counted = *asking.release();
+  counted.begin_span(span);
+  task_handle<spawned_value<std::decay_t<F>>> handle{counted};
+  counted.schedule();
+  return handle;
 }
 
-/// The same for what has no quota and the stopper's own context, where nothing can be refused
-/// before it is counted.
+/// The same for what has no quota, no tracer and the stopper's own context, where nothing can be
+/// refused before it is counted.
 template <class F>
 spawn_result<F> start_plain(stopper_gate& gate, executor& where, const spawn_options& options,
                             std::source_location site, F&& fn) {
-  tracked_parts parts;
-  parts.on_quiesce = options.on_quiesce;
-  return start_prepared(gate, where, options.name, site, std::move(parts), std::forward<F>(fn));
+  auto asking = std::make_unique<tracked_task<std::decay_t<F>>>(
+      gate, where, options.name, site, options.on_quiesce, std::forward<F>(fn));
+  if (!asking->enter()) return std::unexpected(gate.refusal(options.name));
+  auto& counted = *asking.release();
+  task_handle<spawned_value<std::decay_t<F>>> handle{counted};
+  counted.schedule();
+  return handle;
 }
 
 template <class F>

@@ -12,6 +12,7 @@
 #include <weir/core/sync/fence.hpp>
 #include <weir/core/sync/mutex.hpp>
 #include <weir/core/sync/thread_local.hpp>
+#include <weir/stopper/thread_tasks.hpp>
 
 namespace weir::core {
 
@@ -78,14 +79,22 @@ class alignas(64) thread_calls {
   [[nodiscard]] bool retract() noexcept;
   [[nodiscard]] bool leave_late() noexcept;
 
-  void close() noexcept { closed_.store(true); }
+  void close() noexcept {
+    closed_.store(true);
+    tasks_.close();
+  }
   /// How many are live. Requires: close, then heavy_fence. Waits for an owner that is in `leave`.
   [[nodiscard]] std::size_t collect() noexcept;
 
-  /// For call_clock, by the owner: each 256th call; the 33rd within one tick of the coarse clock.
+  /// The tasks that this thread enters and leaves.
+  [[nodiscard]] thread_tasks& tasks() noexcept { return tasks_; }
+  [[nodiscard]] const thread_tasks& tasks() const noexcept { return tasks_; }
+
+  /// For call_clock, by the owner: each 256th call or task; the 33rd within one tick of the coarse
+  /// clock.
   [[nodiscard]] bool should_look_at_the_clock() const noexcept {
     // relaxed: ours alone to write.
-    return begun_.load(std::memory_order_relaxed) % 256 == 0;
+    return (begun_.load(std::memory_order_relaxed) + tasks_.begun()) % 256 == 0;
   }
   [[nodiscard]] bool calls_often(time_point now) noexcept {
     if (now != looked_at_) {
@@ -126,15 +135,16 @@ class alignas(64) thread_calls {
   time_point looked_at_{};  // the owner's
   std::uint32_t looks_ = 0;
   std::array<call, depth> calls_;
+  thread_tasks tasks_;
 };
 
-/// The thread_calls of all threads that call into one stopper.
+/// The thread_calls of all threads that call into one stopper, or enter its tasks.
 ///
 /// A thread finds its own through a small cache in thread-local storage, whose entries are named by
 /// numbers that are never used again: one that is left over from a stopper that is gone is never
 /// looked at. What a thread leaves behind goes to the next one with the same id.
 /// Requires: no thread is within enter or leave when it is destroyed.
-/// Cost: 320 bytes per thread, for at most `most` threads; others get null.
+/// Cost: 512 bytes per thread, for at most `most` threads; others get null.
 class call_set {
  public:
   static constexpr std::size_t most = 64;
@@ -152,8 +162,9 @@ class call_set {
 
   /// Closes all, and those to come.
   void close() noexcept;
-  /// How many are live. Requires: closed.
-  [[nodiscard]] std::size_t collect() noexcept;
+  /// How many calls are live, and how many more tasks have entered than left on these threads.
+  /// Requires: closed.
+  [[nodiscard]] std::int64_t collect() noexcept;
 
   /// Calls `visit(calls)` for each.
   template <class Visit>
@@ -168,7 +179,7 @@ class call_set {
   [[nodiscard]] const void* array_for_debugger() const noexcept { return all_.data(); }
 
  private:
-  static constexpr std::size_t cache_size = 4;
+  static constexpr std::size_t cache_size = 16;
   struct cached {
     std::uint64_t set;  // 0: none
     thread_calls* calls;

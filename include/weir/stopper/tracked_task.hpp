@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -52,41 +53,88 @@ struct tracked_parts {
 /// What all records of spawned tasks share.
 class tracked_record : public task_record {
  public:
-  /// True if it is counted from now on; false: refused, delete it.
-  [[nodiscard]] bool enter() noexcept { return gate_.enter(live_); }
+  /// True if it is counted from now on; false: refused, delete it. May throw std::bad_alloc, as a
+  /// refusal.
+  [[nodiscard]] bool enter() {
+    thread_calls* const mine = gate_.calls_of_this_thread();
+    if (mine == nullptr) [[unlikely]]
+      return enter_listed();
+    place_ = gate_.enter(*mine, {name, site, {}, &item(), early_});
+    return place_ != nullptr;
+  }
 
   /// After enter, before it is scheduled.
   void begin_span(const span_plan& plan);
 
-  void set_note(const std::shared_ptr<const std::string>& text) noexcept override {
-    gate_.note(live_, text);
-  }
+  void set_note(const std::shared_ptr<const std::string>& text) override;
 
  protected:
+  /// One with the stopper's own context and nothing besides.
   tracked_record(stopper_gate& gate, core::executor& where, const char* called_,
-                 std::source_location made, tracked_parts&& parts) noexcept;
+                 std::source_location made, quiesce_action on_quiesce) noexcept
+      : task_record(where), gate_(gate), early_(on_quiesce == quiesce_action::cancel) {
+    name = called_;
+    site = made;
+    borrow_context((early_ ? gate.leaving() : gate.finishing()).state());
+  }
+  tracked_record(stopper_gate& gate, core::executor& where, const char* called_,
+                 std::source_location made, tracked_parts&& parts);
   ~tracked_record() {
     if (borrows_) return_context();
+    if (keeps_gate_) gate_.release();
   }
 
   /// After frame and callable are gone: the span, the context, the link and the quota, in this
   /// order.
-  void let_go(span_status status) noexcept;
+  void let_go(span_status status) noexcept {
+    if (gate_.trace() != nullptr) [[unlikely]]
+      end_span(status);
+    forget_context();
+    if (borrows_) [[likely]] {
+      return_context();
+      borrows_ = false;
+    } else {
+      ctx = context{};
+    }
+    if (rare_ != nullptr) [[unlikely]]
+      let_go_rare();
+  }
 
   /// The stopper may be gone when this returns.
-  void leave() noexcept { gate_.leave(live_); }
+  void leave() noexcept {
+    if (place_ != nullptr) [[likely]] {
+      gate_.leave(*place_);
+    } else {
+      leave_listed();
+    }
+  }
 
   void unhandled(const std::exception_ptr& thrown) noexcept { gate_.unhandled(name, site, thrown); }
   /// For an exception that may have to be handed over after leave().
-  void keep_gate() noexcept { kept_ = gate_reference{gate_}; }
+  void keep_gate() noexcept {
+    gate_.retain();
+    keeps_gate_ = true;
+  }
 
  private:
+  /// What few tasks have.
+  struct rare {
+    units quota;
+    quiesce_context link;
+    std::optional<live_task> listed;  // if its thread had no room for it
+  };
+
+  [[nodiscard]] bool enter_listed();
+  void leave_listed() noexcept;
+  void end_span(span_status status) noexcept;
+  void let_go_rare() noexcept;
+
   stopper_gate& gate_;
-  live_task live_;
-  units quota_;
-  quiesce_context link_;
-  bool borrows_ = false;  // the stopper's own context, which outlives what is counted
-  gate_reference kept_;
+  task_place* place_ = nullptr;
+  std::unique_ptr<rare> rare_;
+  const bool early_;     // its context is cancelled when the stop begins
+  bool borrows_ = true;  // the stopper's own context, which outlives what is counted
+  bool keeps_gate_ = false;
 };
 
 /// The record of one spawned task: the callable, the coroutine it makes (none for spawn_blocking),
@@ -108,9 +156,10 @@ class tracked_task final : public tracked_record, public outcome<spawned_value<F
   using body = std::conditional_t<is_coroutine, called<F>, no_body>;
 
  public:
-  template <class G>
+  /// `parts`: tracked_parts, or a quiesce_action alone.
+  template <class Parts, class G>
   tracked_task(stopper_gate& gate, core::executor& where, const char* called_,
-               std::source_location made, tracked_parts&& parts, G&& fn)
+               std::source_location made, Parts parts, G&& fn)
       : tracked_record(gate, where, called_, made, std::move(parts)),
         base([](completion& self) noexcept { delete static_cast<tracked_task*>(&self); }),
         fn_(std::in_place, std::forward<G>(fn)) {}
