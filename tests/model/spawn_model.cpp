@@ -14,7 +14,7 @@ namespace {
 using namespace weir;
 using model::stage;
 
-WEIR_MODEL(a_spawned_task_is_refused_or_waited_for, .pct = 10'000) {
+WEIR_MODEL(a_spawned_task_is_refused_or_waited_for, .bound = 1, .pct = 10'000) {
   stage on;
   on.left.store(2);
   std::optional<stopper> s{std::in_place, on.rt, on.options()};
@@ -101,7 +101,7 @@ WEIR_MODEL(a_delayed_task_starts_or_is_cancelled_or_dropped, .bound = 1, .pct = 
   model::sometimes(dropped == 0, "the cancellation was first");
 }
 
-WEIR_MODEL(a_join_and_a_stop_both_see_the_end_of_a_task, .pct = 10'000) {
+WEIR_MODEL(a_join_and_a_stop_both_see_the_end_of_a_task, .bound = 1, .pct = 10'000) {
   stage on;
   on.left.store(2);
   stopper s{on.rt, on.options()};
