@@ -194,9 +194,10 @@ bool add_text(sql::row_buffer& to, std::string_view text, Oid type) {
 
 }  // namespace
 
-result<void> add_row(sql::row_buffer& to, const PGresult* from, int row, const description& what) {
-  const int columns = PQnfields(from);
-  for (int i = 0; i < columns; ++i) {
+result<void> add_row(sql::row_buffer& to, const PGresult* from, int row, const description& what,
+                     int first) {
+  const int end = PQnfields(from);
+  for (int i = first; i < end; ++i) {
     if (PQgetisnull(from, row, i) != 0) {
       to.add_null();
       continue;
@@ -207,7 +208,7 @@ result<void> add_row(sql::row_buffer& to, const PGresult* from, int row, const d
         PQfformat(from, i) != 0
             ? add_binary(to, data, length, PQftype(from, i))
             : add_text(to, {data, static_cast<std::size_t>(length)}, PQftype(from, i));
-    if (!added) return std::unexpected(unreadable(what, i));
+    if (!added) return std::unexpected(unreadable(what, i - first));
   }
   to.end_row();
   return {};

@@ -175,14 +175,15 @@ void line::lose_connection() {
                                                    sql::outcome::unknown)
                                : wire_->lost(true);
   wire_.reset();
-  shared_ = units_ = bytes_ = 0;
+  shared_ = units_ = bytes_ = unsealed_ = 0;
   statements_.clear();
   auto lost = std::exchange(flights_, {});
   lost.push_back(std::exchange(open_, {}));
   for (flight& one : lost) {
-    for (unit& of : one.units) {
-      const bool its_own = one.failed && !one.stale && &of == &one.units[one.failed_at];
-      refuse(of.request, its_own ? *one.failed : sent);
+    for (const unit& of : one.units) {
+      const bool its_own =
+          of.request != nullptr && one.failed && !one.stale && &of == &one.units[one.failed_at];
+      of.each([&](const auto& request) { refuse(request, its_own ? *one.failed : sent); });
     }
     if (one.preparation == nullptr) continue;
     // Never sent: they go to the next connection, unless it is they that end it.

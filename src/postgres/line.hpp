@@ -15,6 +15,7 @@
 #include <weir/sync/channel.hpp>
 #include <weir/sync/event.hpp>
 
+#include "postgres/merge.hpp"
 #include "postgres/pump_queue.hpp"
 #include "postgres/types.hpp"
 #include "postgres/wire.hpp"
@@ -47,7 +48,7 @@ struct line_request : pumped {
 /// A statement that may write has a Sync of its own, and so is a transaction and an error of its
 /// own. Reads that are sent together share a Sync, which saves the server most of what a small read
 /// costs; answers count when the Sync has come, and if one of them fails, the others are sent
-/// again.
+/// again. Plain ones of the same text are one statement besides (`merged_text`).
 ///
 /// The pump takes from the queue only what it may send at once, so that what waits longer can still
 /// be taken back by its caller.
@@ -72,19 +73,39 @@ class line : public std::enable_shared_from_this<line> {
     std::string name;
     description what;
     bool ready = false;
-    bool reads = false;                                  // may share a Sync
-    std::uint32_t apart = 0;                             // so many times not, after an error
+    bool reads = false;       // may share a Sync
+    std::uint32_t apart = 0;  // so many times not, after an error
+    enum class merging : std::uint8_t { no, possible, asked, ready } merge = merging::no;
+    std::string merged;                                  // the text, and then its name
+    std::uint32_t unmerged = 0;                          // so many times not, after an error,
+    std::uint32_t next_unmerged = 256;                   // and after the next one
     std::vector<std::shared_ptr<line_request>> waiting;  // until it is described
   };
+  using requests = std::vector<std::shared_ptr<line_request>>;
+  /// One command: for one caller, or a merged one for many.
   struct unit {
-    std::shared_ptr<line_request> request;
     std::shared_ptr<prepared> statement;
+    std::shared_ptr<line_request> request;
+    requests merged;
+
+    template <class F>
+    void each(F f) const {
+      if (request != nullptr) f(request);
+      for (const auto& one : merged) f(one);
+    }
+  };
+  /// Executions of one statement that may become one.
+  struct gathering {
+    std::shared_ptr<prepared> statement;
+    requests of;
+    merged_parameters parameters;
   };
   /// What one Sync ends: executions, a preparation (no units), or a clearing (neither).
   struct flight {
     std::vector<unit> units;
     std::shared_ptr<prepared> preparation;
-    std::size_t at = 0;  // the command whose answer comes next
+    bool of_merged = false;  // the preparation of what does many of its executions
+    std::size_t at = 0;      // the command whose answer comes next
     std::optional<error> failed;
     std::size_t failed_at = 0;
     bool stale = false;   // the statement that failed has to be prepared anew
@@ -100,10 +121,16 @@ class line : public std::enable_shared_from_this<line> {
   std::shared_ptr<line_request> take() noexcept;
   [[nodiscard]] std::shared_ptr<prepared> statement_of(std::string_view text);
   void send(std::shared_ptr<line_request> one, const std::shared_ptr<prepared>& statement);
+  void execute(const prepared& statement);
+  [[nodiscard]] bool gather(const std::shared_ptr<line_request>& one,
+                            const std::shared_ptr<prepared>& statement);
+  void send_gathered();
   void seal();
+  void prepare_merged(const std::shared_ptr<prepared>& statement);
   void forget_statements();
   void receive();
   void answer(flight& front, pg_result r);
+  void answer_merged(flight& front, const PGresult* r);
   void landed(flight done);
   void prepared_landed(flight done);
   void failed_landed(flight done, const error& why);
@@ -123,8 +150,10 @@ class line : public std::enable_shared_from_this<line> {
   // The pump's, and of whoever closes while none runs.
   std::unique_ptr<wire> wire_;
   std::unordered_map<std::string_view, std::shared_ptr<prepared>> statements_;
-  flight open_;                 // reads that are queued in libpq and have no Sync yet
-  std::deque<flight> flights_;  // in the order of their Syncs
+  flight open_;                      // reads that are queued in libpq and have no Sync yet,
+  std::vector<gathering> gathered_;  // and those that are still to be,
+  std::size_t unsealed_ = 0;         // callers in both
+  std::deque<flight> flights_;       // in the order of their Syncs
   encoded parameters_;
   std::deque<std::shared_ptr<line_request>> again_;  // taken, and to be sent anew
   std::size_t shared_ = 0;                           // flights of reads

@@ -1,9 +1,11 @@
 // What a line sends and what comes back.
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <utility>
 
+#include "postgres/binary.hpp"
 #include "postgres/line.hpp"
 
 namespace weir::postgres {
@@ -22,6 +24,11 @@ constexpr std::size_t most_shared = 2;
 constexpr std::size_t worth_a_sync = 32;
 /// Whoever has just failed is likely to fail again, and is kept from taking others with it.
 constexpr std::uint32_t apart_after_error = 64;
+/// Executions that cost more one by one than as one statement of many.
+constexpr std::size_t worth_merging = 4;
+/// Larger parameters gain nothing by being copied.
+constexpr std::size_t most_merged_bytes = 4'096;
+constexpr std::uint32_t longest_unmerged = 1U << 20U;
 
 /// A statement that gives the same whether or not it is run again after an error of another. What
 /// only looks like one (a function that writes) is rolled back with that error, and run again too.
@@ -35,12 +42,26 @@ bool is_read(std::string_view text) noexcept {
                     [](char c, char w) { return (c & ~0x20) == w; });
 }
 
+/// The number in front of a row of a merged read.
+std::optional<std::size_t> execution_of(const PGresult* r, int row) noexcept {
+  const char* const data = PQgetvalue(r, row, 0);
+  const int length = PQgetlength(r, row, 0);
+  if (PQfformat(r, 0) != 0) {
+    const auto number = from_network<std::int64_t>(data, length);
+    if (!number || *number < 0) return std::nullopt;
+    return static_cast<std::size_t>(*number);
+  }
+  std::size_t number = 0;
+  if (std::from_chars(data, data + length, number).ec != std::errc{}) return std::nullopt;
+  return number;
+}
+
 }  // namespace
 
 /// What waits goes when nothing is on its way that it could have shared a Sync with, or when there
 /// is enough of it.
 bool line::worth_sending() const noexcept {
-  if (shared_ == 0 || !open_.units.empty()) return shared_ < most_shared;
+  if (shared_ == 0 || unsealed_ != 0) return shared_ < most_shared;
   return shared_ < most_shared && queue_.load() >= units_ + worth_a_sync;
 }
 
@@ -74,11 +95,86 @@ void line::take_and_send() {
 
 /// Gives the reads that were queued their Sync.
 void line::seal() {
+  std::shared_ptr<prepared> more;
+  for (const gathering& one : gathered_) {
+    const bool worth = one.of.size() >= worth_merging;
+    if (worth && one.statement->merge == prepared::merging::possible) more = one.statement;
+  }
+  send_gathered();
   if (open_.units.empty()) return;
   if (!wire_->sync()) wire_->kill();
   open_.shared = open_.units.front().statement->reads;
   if (open_.shared) ++shared_;
+  unsealed_ = 0;
   flights_.push_back(std::exchange(open_, {}));
+  if (more != nullptr) prepare_merged(more);
+}
+
+/// False: it is to be sent by itself.
+bool line::gather(const std::shared_ptr<line_request>& one,
+                  const std::shared_ptr<prepared>& statement) {
+  if (statement->merge == prepared::merging::no || one->bytes > most_merged_bytes) return false;
+  if (statement->unmerged != 0) {
+    --statement->unmerged;
+    return false;
+  }
+  auto to = std::find_if(gathered_.begin(), gathered_.end(),
+                         [&](const gathering& g) { return g.statement == statement; });
+  if (to == gathered_.end()) {
+    gathered_.push_back({statement, {}, {}});
+    to = gathered_.end() - 1;
+    to->parameters.start(statement->what);
+  }
+  if (!to->parameters.add(parameters_)) return false;
+  to->of.push_back(one);
+  return true;
+}
+
+void line::send_gathered() {
+  for (gathering& one : std::exchange(gathered_, {})) {
+    const prepared& s = *one.statement;
+    if (one.of.size() >= worth_merging && s.merge == prepared::merging::ready) {
+      merged_parameters& p = one.parameters;
+      p.end();
+      if (PQsendQueryPrepared(wire_->raw(), s.merged.c_str(), p.count(), p.pointers(), p.lengths(),
+                              p.formats(), s.what.binary ? 1 : 0) != 1) {
+        wire_->kill();
+      }
+      open_.units.push_back({one.statement, nullptr, std::move(one.of)});
+      continue;
+    }
+    for (auto& request : one.of) {
+      // Its parameters were found to fit when it was gathered.
+      static_cast<void>(parameters_.encode(request->values.values(), s.what));
+      execute(s);
+      open_.units.push_back({one.statement, std::move(request), {}});
+    }
+  }
+}
+
+/// With the parameters that were encoded last.
+void line::execute(const prepared& statement) {
+  if (PQsendQueryPrepared(wire_->raw(), statement.name.c_str(), parameters_.size(),
+                          parameters_.pointers(), parameters_.lengths(), parameters_.formats(),
+                          statement.what.binary ? 1 : 0) != 1) {
+    wire_->kill();
+  }
+}
+
+void line::prepare_merged(const std::shared_ptr<prepared>& statement) {
+  std::vector<Oid> arrays;
+  for (const Oid type : statement->what.parameters) arrays.push_back(array_of(type).value_or(0));
+  const std::string text =
+      std::exchange(statement->merged, "weir_lane_" + std::to_string(++names_));
+  const bool queued = PQsendPrepare(wire_->raw(), statement->merged.c_str(), text.c_str(),
+                                    static_cast<int>(arrays.size()), arrays.data()) == 1 &&
+                      wire_->sync().has_value();
+  if (!queued) wire_->kill();
+  statement->merge = prepared::merging::asked;
+  flight preparation;
+  preparation.preparation = statement;
+  preparation.of_merged = true;
+  flights_.push_back(std::move(preparation));
 }
 
 std::shared_ptr<line::prepared> line::statement_of(std::string_view text) {
@@ -107,16 +203,15 @@ void line::send(std::shared_ptr<line_request> one, const std::shared_ptr<prepare
   const bool apart = !statement->reads || statement->apart != 0;
   if (statement->apart != 0) --statement->apart;
   if (apart) seal();
-  if (PQsendQueryPrepared(wire_->raw(), statement->name.c_str(), parameters_.size(),
-                          parameters_.pointers(), parameters_.lengths(), parameters_.formats(),
-                          statement->what.binary ? 1 : 0) != 1) {
-    wire_->kill();
-  }
   one->bytes = parameters_.size_bytes() + 64;
   bytes_ += one->bytes;
   ++units_;
-  open_.units.push_back({std::move(one), statement});
-  if (apart || open_.units.size() >= most_together) seal();
+  ++unsealed_;
+  if (apart || !gather(one, statement)) {
+    execute(*statement);
+    open_.units.push_back({statement, std::move(one), {}});
+  }
+  if (apart || unsealed_ >= most_together) seal();
 }
 
 void line::forget_statements() {
@@ -172,13 +267,14 @@ void line::answer(flight& front, pg_result r) {
       break;
   }
   if (front.units.empty()) {
-    if (front.preparation != nullptr && front.at == 1) {
+    if (front.preparation != nullptr && !front.of_merged && front.at == 1) {
       front.preparation->what = description::of(r.get());
     }
     return;
   }
   if (front.at >= front.units.size()) return;
   const unit& one = front.units[front.at];
+  if (one.request == nullptr) return answer_merged(front, r.get());
   sql::lane_reply& reply = one.request->reply;
   const char* count = PQcmdTuples(r.get());
   if (*count != '\0') reply.done.rows_affected = std::strtoll(count, nullptr, 10);
@@ -194,15 +290,47 @@ void line::answer(flight& front, pg_result r) {
   }
 }
 
+/// The rows of many executions, each with the number of its own in front.
+void line::answer_merged(flight& front, const PGresult* r) {
+  const unit& one = front.units[front.at];
+  const description& what = one.statement->what;
+  for (const auto& request : one.merged) {
+    request->reply.names = what.columns;
+    request->reply.rows.start(what.columns.size());
+  }
+  const int rows = PQntuples(r);
+  for (int row = 0; row < rows; ++row) {
+    const auto number = execution_of(r, row);
+    if (!number || *number == 0 || *number > one.merged.size() ||
+        PQnfields(r) != static_cast<int>(what.columns.size()) + 1) {
+      front.failed = error{errc::corrupt, "the server's answer to several reads at once is odd"};
+      front.failed_at = front.at;
+      return;
+    }
+    line_request& request = *one.merged[*number - 1];
+    ++request.reply.done.rows_affected;
+    if (request.failed) continue;
+    if (auto added = add_row(request.reply.rows, r, row, what, 1); !added) {
+      request.failed = std::move(added.error());
+    }
+  }
+}
+
 void line::landed(flight done) {
   if (done.units.empty()) return prepared_landed(std::move(done));
-  units_ -= done.units.size();
   if (done.shared) --shared_;
-  for (const unit& one : done.units) bytes_ -= one.request->bytes;
+  for (const unit& one : done.units) {
+    one.each([this](const auto& request) {
+      --units_;
+      bytes_ -= request->bytes;
+    });
+  }
   if (auto why = std::exchange(done.failed, std::nullopt)) {
     return failed_landed(std::move(done), *std::move(why));
   }
-  for (const unit& one : done.units) finish(one.request);
+  for (const unit& one : done.units) {
+    one.each([this](const auto& request) { finish(request); });
+  }
 }
 
 /// One of them failed, and took the transaction that they shared with it: the others are as if they
@@ -210,10 +338,24 @@ void line::landed(flight done) {
 void line::failed_landed(flight done, const error& why) {
   for (std::size_t i = done.units.size(); i-- > 0;) {
     unit& one = done.units[i];
-    if (i != done.failed_at) {
-      one.request->failed.reset();
-      one.request->reply.done = {};
-      again_.push_front(std::move(one.request));
+    const auto send_again = [this](std::shared_ptr<line_request> request) {
+      request->failed.reset();
+      request->reply.done = {};
+      again_.push_front(std::move(request));
+    };
+    if (one.request == nullptr) {
+      // One by one it shows whose error it is.
+      if (i == done.failed_at) {
+        prepared& s = *one.statement;
+        s.unmerged = s.next_unmerged;
+        s.next_unmerged = std::min(4 * s.next_unmerged, longest_unmerged);
+      }
+      while (!one.merged.empty()) {
+        send_again(std::move(one.merged.back()));
+        one.merged.pop_back();
+      }
+    } else if (i != done.failed_at) {
+      send_again(std::move(one.request));
     } else if (done.stale && !one.request->renewed) {
       // Refused before it did anything: prepared again, under another name.
       one.request->renewed = true;
@@ -229,6 +371,11 @@ void line::failed_landed(flight done, const error& why) {
 
 void line::prepared_landed(flight done) {
   if (done.preparation == nullptr) return;
+  using merging = prepared::merging;
+  if (done.of_merged) {
+    done.preparation->merge = done.failed ? merging::no : merging::ready;
+    return;
+  }
   auto waiting = std::exchange(done.preparation->waiting, {});
   if (done.failed) {
     statements_.erase(done.preparation->text);
@@ -236,6 +383,12 @@ void line::prepared_landed(flight done) {
     return;
   }
   done.preparation->ready = true;
+  if (done.preparation->reads && limits_.merge_reads) {
+    if (auto text = merged_text(done.preparation->text, done.preparation->what.parameters)) {
+      done.preparation->merged = *std::move(text);
+      done.preparation->merge = merging::possible;
+    }
+  }
   for (auto& one : waiting) send(std::move(one), done.preparation);
 }
 

@@ -45,7 +45,9 @@ class encoded {
   std::size_t bytes_ = 0;
 };
 
-/// Adds one row of a result. Errors: corrupt, if the server sent what its type cannot be.
-result<void> add_row(sql::row_buffer& to, const PGresult* from, int row, const description& what);
+/// Adds one row of a result, whose columns begin at `first`. Errors: corrupt, if the server sent
+/// what its type cannot be.
+result<void> add_row(sql::row_buffer& to, const PGresult* from, int row, const description& what,
+                     int first = 0);
 
 }  // namespace weir::postgres

@@ -43,7 +43,8 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
                        source(sql::access::read_only, options));
     }
     if (options.pipelined != 0) {
-      lane_ = kind_->open_lane({.connections = options.pipelined});
+      lane_ =
+          kind_->open_lane({.connections = options.pipelined, .merge_reads = options.merge_reads});
       if (lane_ != nullptr) close_lane_with(owner, lane_);
     }
   }

@@ -72,6 +72,11 @@ struct db_options {
   /// up those behind it; `query`, transactions and `connect` have connections of their own. 0:
   /// none, every statement has a connection to itself. Drivers without lanes (SQLite) ignore it.
   std::size_t pipelined = 0;
+
+  /// On a lane: plain reads of one text that wait together go to the server as one statement that
+  /// takes arrays, which costs it less than many. Their meaning stays, but for a view or an
+  /// operator behind which a volatile function is: it may be called less often.
+  bool merge_reads = true;
 };
 static_assert(std::is_trivially_destructible_v<db_options>);
 
