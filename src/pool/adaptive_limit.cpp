@@ -8,7 +8,10 @@ namespace weir {
 namespace {
 
 constexpr std::array factors{2.0, 1.5, 1.25, 1.1};
-constexpr std::size_t window = 40;  // returns
+constexpr std::size_t window = 40;        // returns
+constexpr std::size_t first_window = 16;  // of a start, whose steps double the limit or nothing
+constexpr double sure = 2.5;              // standard deviations
+constexpr double sure_at_first = 1;       // a mistake is found out later, and a start is short
 constexpr duration least_window =
     std::chrono::milliseconds{5};  // below it is the scheduler's noise
 constexpr std::size_t clock_every = 8;
@@ -63,6 +66,10 @@ void adaptive_limit::begin_window(side which) noexcept {
   seen_ = 0;
 }
 
+std::size_t adaptive_limit::returns() const noexcept {
+  return growing_ ? first_window : window;
+}
+
 void adaptive_limit::rest() noexcept {
   limit_ = base_;
   resting_ = next_rest_ * seen_;
@@ -72,6 +79,7 @@ void adaptive_limit::rest() noexcept {
 }
 
 void adaptive_limit::decide(bool accept) noexcept {
+  growing_ = growing_ && accept;
   if (accept) {
     base_ = trial_;
     next_rest_ = first_rest;
@@ -88,6 +96,11 @@ void adaptive_limit::decide(bool accept) noexcept {
   }
   if (step_ == factors.size()) rest();
   begin_trial();
+  if (!growing_) return;
+  // The new base was measured as the trial a moment ago, and a start should be short.
+  base_rate_ = trial_rate_;
+  windows_ = 1;
+  begin_window(side::trial);
 }
 
 void adaptive_limit::end_window(double rate) noexcept {
@@ -99,11 +112,12 @@ void adaptive_limit::end_window(double rate) noexcept {
   sum_ += ratio;
   squares_ += ratio * ratio;
   const double mean = sum_ / pairs_;
-  // Two rates of `window` returns each vary by this much if holding times are exponential. It
+  // Two rates of so many returns each vary by this much if holding times are exponential. It
   // counts as one more pair, so that two that agree by chance decide nothing.
-  constexpr double expected = 2.0 / window;
+  const double expected = 2.0 / static_cast<double>(returns());
   const double scatter = std::max(squares_ - pairs_ * mean * mean, 0.0);
-  const double uncertain = 2.5 * std::sqrt((expected + scatter) / (pairs_ * (pairs_ + 1.0)));
+  const double uncertain = (growing_ ? sure_at_first : sure) *
+                           std::sqrt((expected + scatter) / (pairs_ * (pairs_ + 1.0)));
   const double wanted = worth * std::log(static_cast<double>(trial_) / static_cast<double>(base_));
   if (pairs_ >= most_pairs || std::abs(mean - wanted) > uncertain) return decide(mean > wanted);
   begin_window(side_);  // base, trial, trial, base: a drift favours neither
@@ -130,7 +144,7 @@ void adaptive_limit::returned(demand now, const clock& time) noexcept {
     return;
   }
   ++seen_;
-  if (seen_ < window || seen_ % clock_every != 0) return;
+  if (seen_ < returns() || seen_ % clock_every != 0) return;
   const duration took = time.now() - began_;
   if (took < least_window) return;
   end_window(static_cast<double>(seen_) / static_cast<double>(took.count()));

@@ -28,6 +28,16 @@ TEST(adaptive_limit, reaches_nine_tenths_of_the_best_fixed_limit_from_any_start)
   }
 }
 
+TEST(adaptive_limit, starts_within_few_returns) {
+  for (const knee server : {knee{8, 0}, knee{8, 0.02}, knee{4, 0.05}}) {
+    double rate = 0;
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+      rate += limited_server{1, 16, seed}.run(server, 2'000) / 10;
+    }
+    EXPECT_GE(rate, 0.78 * best_fixed(server)) << "thrash " << server.thrash;
+  }
+}
+
 TEST(adaptive_limit, prefers_the_lower_of_two_limits_that_do_the_same) {
   limited_server it{64};
   it.run(knee{12, 0}, 30'000);

@@ -26,9 +26,10 @@ namespace weir {
 /// fifth of what the change of the limit would promise, so of two limits that do the same the lower
 /// one wins, and the limit settles at the knee from any start. Base and trial alternate, so that a
 /// load that changes by itself favours neither; a decision waits until it is clear or twelve pairs
-/// are measured. Without a queue nothing is measured, and nothing changes.
+/// are measured. Only a start doubles the limit on the first sign that this is better: until it is
+/// not, for the first time. Without a queue nothing is measured, and nothing changes.
 /// Thread safety: guarded by its owner. Cost: a count per return; a look at the clock twice per
-/// window of some forty returns.
+/// window of some forty returns (sixteen in a start).
 /// Source: trials with TCP Vegas (never comes down from a high start) and hill climbing (wanders);
 /// the alternating measurement is that of an A/B test.
 class adaptive_limit {
@@ -56,6 +57,7 @@ class adaptive_limit {
   void decide(bool accept) noexcept;
   void rest() noexcept;
   [[nodiscard]] std::size_t candidate() const noexcept;
+  [[nodiscard]] std::size_t returns() const noexcept;
 
   std::size_t most_;
   std::size_t base_;
@@ -65,7 +67,8 @@ class adaptive_limit {
   // The step: how far, and whether up.
   std::size_t step_ = 0;  // index into the factors
   bool up_ = true;
-  int rejected_ = 0;  // in a row, with this step; −1: the last was accepted
+  bool growing_ = true;  // from the start, without a step back so far
+  int rejected_ = 0;     // in a row, with this step; −1: the last was accepted
 
   // The trial: logarithms of the ratios of the two rates.
   int windows_ = 0;
