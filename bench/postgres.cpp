@@ -204,6 +204,10 @@ int main(int argc, char** argv) {
       argc, argv, weir::version_string,
       {{"postgres.select",
         [](const string& row) { measure(row, select, {.max_open = 8, .pipelined = 2}); }},
+       {"postgres.select.merged",
+        [](const string& row) {
+          measure(row, select, {.max_open = 8, .pipelined = 2, .merge_reads = true});
+        }},
        {"postgres.select.leased", [](const string& row) { measure(row, select, {.max_open = 8}); }},
        {"postgres.select.limit", [](const string& row) { limits(row, select); }},
        {"postgres.tpcb.steps", [](const string& row) { measure(row, steps, {.max_open = 8}); }},

@@ -14,7 +14,7 @@ namespace {
 class merged_reads : public postgres_server {
  protected:
   void SetUp() override {
-    open(socket_url(), {.max_open = 2, .pipelined = 1});
+    open(socket_url(), {.max_open = 2, .pipelined = 1, .merge_reads = true});
     exec("CREATE TABLE merged_items(k int PRIMARY KEY, v text, n int)");
     exec(
         "INSERT INTO merged_items SELECT i, CASE WHEN i % 5 <> 0 THEN 'it''s ' || i END, i % 3"
@@ -192,8 +192,8 @@ TEST_F(merged_reads, notice_a_changed_table) {
   }
 }
 
-TEST_F(merged_reads, can_be_switched_off) {
-  open(socket_url(), {.max_open = 2, .pipelined = 1, .merge_reads = false});
+TEST_F(merged_reads, are_for_who_asks_for_them) {
+  open(socket_url(), {.max_open = 2, .pipelined = 1});
   auto one = [this](int i) -> task<result<int>> {
     co_return co_await db().query_row<int>({}, "SELECT n FROM merged_items WHERE k = $1", i + 1);
   };

@@ -74,9 +74,10 @@ struct db_options {
   std::size_t pipelined = 0;
 
   /// On a lane: plain reads of one text that wait together go to the server as one statement that
-  /// takes arrays, which costs it less than many. Their meaning stays, but for a view or an
-  /// operator behind which a volatile function is: it may be called less often.
-  bool merge_reads = true;
+  /// takes arrays, which costs it less than many. What the server is asked is then no more what the
+  /// program wrote, and is planned by itself. Its meaning stays, but for a volatile function
+  /// behind a view, an operator or a column's name: it may be called less often.
+  bool merge_reads = false;
 };
 static_assert(std::is_trivially_destructible_v<db_options>);
 

@@ -178,7 +178,7 @@ struct lane_limits {
   std::size_t connections = 1;
   std::size_t depth = 256;            ///< statements
   std::size_t bytes = 1'024 * 1'024;  ///< of statements and parameters
-  bool merge_reads = true;            ///< as db_options says
+  bool merge_reads = false;           ///< as db_options says
 };
 
 /// Single statements of many callers on few connections, sent without waiting for the answers of
