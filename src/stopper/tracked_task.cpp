@@ -38,7 +38,8 @@ tracked_record::tracked_record(stopper_gate& gate, core::executor& where, const 
 
 bool tracked_record::enter_listed() {
   if (rare_ == nullptr) rare_ = std::make_unique<rare>();
-  live_task& listed = rare_->listed.emplace(name, site);
+  rare_->listed = std::make_unique<live_task>(name, site);
+  live_task& listed = *rare_->listed;
   listed.item = &item();
   listed.cancelled_early = early_;
   return gate_.enter(listed);

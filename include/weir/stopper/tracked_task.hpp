@@ -121,7 +121,7 @@ class tracked_record : public task_record {
   struct rare {
     units quota;
     quiesce_context link;
-    std::optional<live_task> listed;  // if its thread had no room for it
+    std::unique_ptr<live_task> listed;  // if its thread had no room for it
   };
 
   [[nodiscard]] bool enter_listed();
