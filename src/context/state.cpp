@@ -132,9 +132,9 @@ void context_state::end_in_frame() noexcept {
 }
 
 bool context_state::raise(context_level level, error why, std::source_location where) noexcept {
-  if (level_.load() >= level) return false;
   raise_pass pass;
   {
+    // Also if it is there already: then the lock is waited for until it is everywhere below.
     lock_guard guard{mutex_};
     if (level_.load() >= level) return false;
     auto& cause = level == context_level::draining ? drain_cause_ : cancel_cause_;

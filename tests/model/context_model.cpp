@@ -219,6 +219,19 @@ WEIR_MODEL(the_last_handle_may_go_while_the_tree_is_cancelled) {
   model::threads([&] { child.reset(); }, [&] { copy = {}; }, [&] { parent.cancel(); });
 }
 
+/// Regression: a cancel that met one from above on its way down said so, and came back before that
+/// one had arrived below.
+WEIR_MODEL(who_cancels_second_finds_all_below_cancelled) {
+  context_source parent;
+  context_source child{parent.get()};
+  const context_source grandchild{child.get()};
+  model::threads([&] { parent.cancel(); },
+                 [&] {
+                   child.cancel();
+                   model::check(grandchild.get().cancelled(), "whoever was first");
+                 });
+}
+
 /// The parent is there for its children's sake until the last of them goes: one ends it.
 WEIR_MODEL(the_last_handle_and_the_last_child_may_go_at_once) {
   context_source grandparent;

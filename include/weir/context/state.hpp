@@ -92,7 +92,8 @@ class context_state : public list_hook {
   /// The earliest deadline of this node and all above it; max() if there is none.
   [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
 
-  /// Raises the level of the whole subtree. False if it was there already.
+  /// Raises the level of the whole subtree. False if it was there already. Either way the whole of
+  /// it is there on return.
   bool raise(context_level level, error why, std::source_location where) noexcept;
 
   /// Cancels the owner of the deadline, which has passed.
