@@ -331,11 +331,11 @@ TEST(defer, closers_run_although_a_task_does_not_end_and_may_make_it_end) {
 /// oklog/run 22: one actor that did not return held up all others for ever.
 TEST(defer, one_slow_closer_cannot_eat_the_budget_unseen) {
   manual_clock time;
+  event inside;
+  event gate;  // outlives the thread of the closer, which may come to it late
+  bool ran = false;
   runtime rt{{.workers = 1, .time = &time}};
   stopper s{rt, {.heartbeat = {}}};
-  event inside;
-  event gate;
-  bool ran = false;
   s.defer("after", [&ran] { ran = true; }).keep();
   auto hangs = [&] {
     inside.set();
