@@ -92,8 +92,8 @@ context_scope::context_scope(const context& parent, context_options options) noe
       handle_(&state_) {}
 
 context_scope::~context_scope() {
-  // The end waits for whoever cancels from above.
-  if (!state_.cancelled()) cancel(error{errc::cancelled, "the block that made this context ended"});
+  // Also if it is cancelled: whoever did it may hold the lock still, and is waited for.
+  cancel(error{errc::cancelled, "the block that made this context ended"});
   state_.end_in_frame();
   handle_.state_ = nullptr;  // the scope's own handle, counted by end_in_frame
 }

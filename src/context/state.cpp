@@ -112,7 +112,8 @@ void context_state::unpin() noexcept {
 void context_state::end_in_frame() noexcept {
   end(detach_from_parent());  // first: afterwards no cancellation from above comes here
   bool alone = true;
-  // Whoever is registered here, or has armed the deadline, has a pin.
+  // Whoever is registered here, or has armed the deadline, has a pin; whoever raised the level is
+  // past it, for the owner has just asked for the same.
   if (pins_.load() != 1 || had_children_.load(std::memory_order_relaxed)) {
     lock_guard guard{mutex_};
     alone = children_.empty();

@@ -1,6 +1,7 @@
 // The cancellation tree: raising against registering, deadlines, callbacks and the end of nodes.
 
 #include <array>
+#include <memory>
 #include <optional>
 
 #include <weir/context/context.hpp>
@@ -8,6 +9,7 @@
 #include <weir/context/select.hpp>
 #include <weir/context/sleep.hpp>
 #include <weir/context/wait.hpp>
+#include <weir/core/sync/thread.hpp>
 
 #include "explorer/model.hpp"
 
@@ -192,6 +194,19 @@ WEIR_MODEL(a_scope_may_end_while_its_parent_is_cancelled) {
         parent.drain();
         parent.cancel();
       });
+}
+
+/// Regression: an owner that saw the level, and did not wait for it, ended the scope under the
+/// hands of whoever was still raising it.
+WEIR_MODEL(a_scope_may_end_as_soon_as_its_owner_sees_it_cancelled) {
+  context_source parent;
+  auto scope = std::make_unique<context_scope>(parent.get());
+  context_scope& shared = *scope;
+  model::threads([&] { shared.cancel(); },
+                 [&] {
+                   while (!shared.get().cancelled()) core::yield_thread();
+                   scope.reset();
+                 });
 }
 
 WEIR_MODEL(a_scope_may_end_while_its_own_deadline_expires) {

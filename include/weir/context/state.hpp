@@ -128,8 +128,8 @@ class context_state : public list_hook {
   void pin() noexcept { pins_.fetch_add(1, std::memory_order_relaxed); }
   void unpin() noexcept;
 
-  /// Ends a node that lives in a frame: unlinks it, waits for pins in flight, and asserts that no
-  /// handle is left but the owner's.
+  /// Ends a node that lives in a frame, after `raise(cancelled)`: unlinks it, waits for pins in
+  /// flight, and asserts that no handle is left but the owner's.
   void end_in_frame() noexcept;
 
   // Values: one per node, found by the address of their key.
