@@ -124,10 +124,6 @@ class plain_read {
   bool after_name_ = false;  // a parenthesis here would begin a call
 };
 
-std::string network(std::int32_t value) {
-  return to_network(value);
-}
-
 constexpr std::size_t header_bytes = 5 * sizeof(std::int32_t);
 
 }  // namespace
@@ -193,9 +189,9 @@ bool merged_parameters::add(const encoded& one) {
     column& to = columns_[i];
     if (one.pointers()[i] == nullptr) {
       to.nulls = true;
-      to.data += network(-1);
+      to.data += to_network<std::int32_t>(-1);
     } else {
-      to.data += network(one.lengths()[i]);
+      to.data += to_network<std::int32_t>(one.lengths()[i]);
       to.data.append(one.pointers()[i], static_cast<std::size_t>(one.lengths()[i]));
     }
   }
@@ -209,9 +205,10 @@ void merged_parameters::end() {
   formats_.clear();
   for (column& one : columns_) {
     // One dimension, its bounds from 1.
-    const std::string header = network(1) + network(one.nulls ? 1 : 0) +
-                               network(static_cast<std::int32_t>(one.type)) +
-                               network(static_cast<std::int32_t>(size_)) + network(1);
+    const std::string header =
+        to_network<std::int32_t>(1) + to_network<std::int32_t>(one.nulls ? 1 : 0) +
+        to_network<std::int32_t>(static_cast<std::int32_t>(one.type)) +
+        to_network<std::int32_t>(static_cast<std::int32_t>(size_)) + to_network<std::int32_t>(1);
     std::memcpy(one.data.data(), header.data(), header_bytes);
     pointers_.push_back(one.data.data());
     lengths_.push_back(static_cast<int>(one.data.size()));

@@ -187,6 +187,29 @@ WEIR_MODEL(what_is_read_of_a_place_is_of_one_task) {
   model::sometimes(seen == 2, "the second was seen");
 }
 
+/// Regression: the item was looked at before the id, so that it could be of the task that had left,
+/// and the id of the next.
+WEIR_MODEL(a_task_that_has_left_does_not_run_in_the_place_of_the_next) {
+  core::thread_tasks tasks;
+  core::work gone{[](core::work&) noexcept {}};
+  core::work next{[](core::work&) noexcept {}};
+  core::task_place* const place = tasks.enter({"gone", {}, {}, &gone, false});
+  static_cast<void>(tasks.leave(*place));
+  bool seen = false;
+  model::threads(
+      [&] {
+        core::task_place* const mine = tasks.enter({"next", {}, {}, &next, false});
+        model::check(mine == place, "the place that was left last is used next");
+      },
+      [&] {
+        model::check(!core::thread_tasks::runs_as(*place, gone), "it has left");
+        seen = core::thread_tasks::runs_as(*place, next);
+      });
+  static_cast<void>(tasks.leave(*place));
+  model::sometimes(seen, "the next one was seen");
+  model::sometimes(!seen, "it had not come yet");
+}
+
 WEIR_MODEL(a_place_that_comes_back_is_given_out_once) {
   core::thread_tasks home;
   core::thread_tasks elsewhere;

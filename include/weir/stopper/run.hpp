@@ -118,20 +118,27 @@ error quota_failure(error why);
 template <class F>
 using spawn_result = result<task_handle<spawned_value<std::decay_t<F>>>>;
 
+/// Asks to be counted, and starts. `span` may be null.
+template <class F>
+spawn_result<F> start_asking(stopper_gate& gate, const span_plan* span,
+                             std::unique_ptr<tracked_task<std::decay_t<F>>> asking) {
+  if (!asking->enter()) return std::unexpected(gate.refusal(asking->name));
+  auto& counted = *asking.release();
+  if (span != nullptr) counted.begin_span(*span);
+  task_handle<spawned_value<std::decay_t<F>>> handle{counted};
+  counted.schedule();
+  return handle;
+}
+
 /// Stores the callable, asks to be counted, starts; unless the preparation has failed.
 template <class F>
 spawn_result<F> start_tracked(stopper_gate& gate, executor& where, const char* name,
                               std::source_location site, result<tracked_parts> parts, F&& fn) {
   if (!parts) return std::unexpected(std::move(parts).error());
   const span_plan span = parts->span;
-  auto asking = std::make_unique<tracked_task<std::decay_t<F>>>(
-      gate, where, name, site, *std::move(parts), std::forward<F>(fn));
-  if (!asking->enter()) return std::unexpected(gate.refusal(name));
-  auto& counted = *asking.release();
-  counted.begin_span(span);
-  task_handle<spawned_value<std::decay_t<F>>> handle{counted};
-  counted.schedule();
-  return handle;
+  return start_asking<F>(gate, &span,
+                         std::make_unique<tracked_task<std::decay_t<F>>>(
+                             gate, where, name, site, *std::move(parts), std::forward<F>(fn)));
 }
 
 /// The same for what has no quota, no tracer and the stopper's own context, where nothing can be
@@ -139,13 +146,10 @@ spawn_result<F> start_tracked(stopper_gate& gate, executor& where, const char* n
 template <class F>
 spawn_result<F> start_plain(stopper_gate& gate, executor& where, const spawn_options& options,
                             std::source_location site, F&& fn) {
-  auto asking = std::make_unique<tracked_task<std::decay_t<F>>>(
-      gate, where, options.name, site, options.on_quiesce, std::forward<F>(fn));
-  if (!asking->enter()) return std::unexpected(gate.refusal(options.name));
-  auto& counted = *asking.release();
-  task_handle<spawned_value<std::decay_t<F>>> handle{counted};
-  counted.schedule();
-  return handle;
+  return start_asking<F>(
+      gate, nullptr,
+      std::make_unique<tracked_task<std::decay_t<F>>>(gate, where, options.name, site,
+                                                      options.on_quiesce, std::forward<F>(fn)));
 }
 
 template <class F>

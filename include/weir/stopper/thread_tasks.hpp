@@ -156,7 +156,8 @@ class thread_tasks {
   [[nodiscard]] static std::optional<live_task_info> read(const task_place& place) noexcept;
   /// True if there is a task that an executor runs by `item`.
   [[nodiscard]] static bool runs_as(const task_place& place, const work& item) noexcept {
-    return place.item_.load() == &item && place.id_.load() != 0;
+    const std::uint64_t id = place.id_.load();
+    return id != 0 && place.item_.load() == &item && place.id_.load() == id;
   }
 
   static void shape_for_debugger(debug_tasks& into) noexcept;
