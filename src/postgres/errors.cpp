@@ -84,7 +84,10 @@ struct connect_cause {
   const char* advice;
 };
 
-// libpq gives no SQLSTATE for a failed connection.
+constexpr const char* is_it_there = "; check that the server runs and is reachable there";
+
+// libpq gives no SQLSTATE for a failed connection, and one text for all that it tried: with TLS,
+// then without, then the next address.
 constexpr connect_cause connect_causes[] = {
     {"password authentication failed", errc::denied, "; check the user and the password"},
     {"no password supplied", errc::denied,
@@ -94,6 +97,14 @@ constexpr connect_cause connect_causes[] = {
     {"authentication failed", errc::denied, "; check how the server lets this user in"},
     {"role \"", errc::denied, "; check the user"},
     {"database \"", errc::not_found, "; make the database, or check its name"},
+    // A server that goes down in the middle of a TLS handshake says nothing about TLS, and a pool
+    // that took it for a refusal would not wait until it is back.
+    {"the database system is ", errc::server_down, is_it_there},
+    {"closed the connection unexpectedly", errc::server_down, is_it_there},
+    {"closed unexpectedly", errc::server_down, is_it_there},
+    {"SSL SYSCALL error", errc::server_down, is_it_there},
+    {"Connection reset", errc::server_down, is_it_there},
+    {"Broken pipe", errc::server_down, is_it_there},
     {"root certificate file", errc::not_found,
      "; name the file of the authority's certificate as sslrootcert"},
     {"certificate", errc::denied,
@@ -140,7 +151,7 @@ error server_error(const PGresult* said) {
 error connect_error(const settings& to, std::string_view libpq_says) {
   const std::string says = to.without_secrets(libpq_says);
   errc code = errc::server_down;
-  const char* advice = "; check that the server runs and is reachable there";
+  const char* advice = is_it_there;
   for (const connect_cause& one : connect_causes) {
     if (!says.contains(one.part)) continue;
     code = one.code;

@@ -81,6 +81,10 @@ class Running:
                 return line
         raise AssertionError(f"no line like '{pattern}'\n{self.finish().shown}")
 
+    def goes_on(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"the run has ended\n{self.finish().shown}")
+
     def send(self, number):
         self.process.send_signal(number)
 

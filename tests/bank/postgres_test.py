@@ -85,8 +85,11 @@ def a_run_passes_its_audit_and_fits_80_columns():
 
 
 def contention_on_serializable_is_repeated_and_counted():
-    done = bank("--db", url(), "--isolation", "serializable", "--duration", "500ms", "--clients",
-                "16", "--connections", "8", "--json", "figures.json").passes()
+    run = Running("--db", url(), "--isolation", "serializable", "--duration", "10m", "--clients",
+                  "16", "--connections", "8", "--json", "figures.json")
+    run.read_until(r"\s+\S+s(\s+\S+){4}\s+[1-9]")  # a second with retries
+    run.send(signal.SIGTERM)
+    done = run.finish().passes()
     figures = figures_of()
     check(figures["retries"].get("conflict", 0) > 0, "no conflict is counted", done.shown)
     check(figures["isolation"] == "serializable", "the isolation is told", done.shown)
@@ -120,13 +123,15 @@ class Proxy:
             return self.cuts >= 0
 
     def requests(self, client, server, doomed):
-        while data := client.recv(65536):
-            if data.count(self.EXECUTE) >= 5 and not doomed.is_set() and self.takes_one():
-                doomed.set()
-                if not self.deliver:
-                    break
-            server.sendall(data)
-        server.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            while data := client.recv(65536):
+                if data.count(self.EXECUTE) >= 5 and not doomed.is_set() and self.takes_one():
+                    doomed.set()
+                    if not self.deliver:
+                        break
+                server.sendall(data)
+        with contextlib.suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
 
     def answers(self, client, server, doomed):
         with contextlib.suppress(OSError):
@@ -140,8 +145,15 @@ class Proxy:
 def a_lost_answer_is_looked_up():
     for deliver, field in ((True, "had_happened"), (False, "had_not")):
         proxy = Proxy(deliver)
-        done = bank("--db", url(f"127.0.0.1:{proxy.port}", parameters="?sslmode=disable"),
-                    "--duration", "500ms", "--clients", "3", "--json", "figures.json").passes()
+        run = Running("--db", url(f"127.0.0.1:{proxy.port}", parameters="?sslmode=disable"),
+                      "--duration", "10m", "--clients", "3", "--json", "figures.json")
+        run.read_until(r"\d+ clients? on ")
+        while proxy.cuts > 0:
+            run.goes_on()
+            time.sleep(0.005)
+        each_goes_on(run, 3)  # only after it has looked up what it lost
+        run.send(signal.SIGTERM)
+        done = run.finish().passes()
         unknown = figures_of()["unknown_commits"]
         check(unknown[field] == 3 and sum(unknown.values()) == 3, f"3 {field}", str(unknown))
         check("3 lost answers" in done.out, "the report tells them", done.shown)
@@ -177,7 +189,15 @@ def grown_from(run, more, size=None):
     if size is None:
         size = os.path.getsize(journal())
     while os.path.getsize(journal()) < size + more:
-        check(run.process.poll() is None, "the run has ended", run.out)
+        run.goes_on()
+        time.sleep(0.005)
+
+
+def each_goes_on(run, clients):
+    """Waits until each client has a transfer more in the journal."""
+    before = len(journal_lines(journal()))
+    while len({line[9:13] for line in journal_lines(journal())[before:] if len(line) > 22}) < clients:
+        run.goes_on()
         time.sleep(0.005)
 
 
