@@ -145,7 +145,7 @@ WEIR_MODEL(a_task_wakes_another_across_workers, .timeouts = 0, .pct = 10'000) {
   model::check(wait(b.join({})).value_or(0) == 2, "the other one ended");
 }
 
-WEIR_MODEL(a_sleeping_task_is_woken_by_its_worker, .timeouts = 1, .pct = 10'000) {
+WEIR_MODEL(a_sleeping_task_is_woken_by_its_worker, .bound = 1, .timeouts = 1, .pct = 10'000) {
   settled_runtime on{1};
   runtime& rt = on.rt;
   context_source source;
