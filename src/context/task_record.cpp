@@ -14,34 +14,16 @@ using no_blocking_slot = core::thread_slot<const char*, no_blocking_tag>;
 
 }  // namespace
 
-task_record::record_waiter::record_waiter(task_record& owner) noexcept
-    : core::waiter([](core::wakeable& self) noexcept {
-        static_cast<record_waiter&>(self).record.schedule();
-      }),
-      record(owner) {}
-
-task_record::record_work::record_work(task_record& owner) noexcept
-    : core::work([](core::work& self) noexcept { static_cast<record_work&>(self).record.run(); }),
-      record(owner) {}
-
-task_record::task_record(core::executor& where) noexcept : executor_(&where) {
-  waiter_.resume_on(where);
-}
-
-task_record::~task_record() {
-  forget_context();
-}
-
 void task_record::observe_anew(core::context_state* state) noexcept {
   forget_context();
   if (state == nullptr) return;
-  state->observe(registration_, waiter_, ended_by_context);
+  state->observe(registration_, *this, ended_by_context);
   arm_deadline_of(*state);
 }
 
 void task_record::arm_deadline_of(core::context_state& state) noexcept {
   core::timer_service* timers = state.time().timers();
-  state.arm_deadline(timers != nullptr ? *timers : executor_->timers());
+  state.arm_deadline(timers != nullptr ? *timers : executor().timers());
 }
 
 void task_record::run() noexcept {

@@ -19,8 +19,8 @@ inline constexpr std::uint32_t ended_by_context = 1U << 28;
 /// One logical flow of control: a chain of coroutines that await each other, of which exactly one
 /// runs or is suspended. Its root owns the record; every frame of the chain points to it.
 ///
-/// It holds what a wait needs, so that a wait needs nothing else: the waiter, the executor to
-/// resume on, and the registration with the context that its last wait was bounded by.
+/// It is what a wait needs, so that a wait needs nothing else: a waiter, an item for the executor
+/// to resume it on, and the registration with the context that its last wait was bounded by.
 ///
 /// A chain is resumed by `run`, a loop: a coroutine that awaits another or returns to its parent
 /// names the next one and comes back here. Symmetric transfer would be shorter, but is no tail call
@@ -28,23 +28,27 @@ inline constexpr std::uint32_t ended_by_context = 1U << 28;
 ///
 /// Thread safety: belongs to the thread that runs it; `schedule` may be called by whoever won the
 /// waiter.
-class task_record {
+class task_record : private core::waiter, private core::work {
  public:
-  explicit task_record(core::executor& where) noexcept;
+  explicit task_record(core::executor& where) noexcept
+      : core::waiter(
+            [](core::wakeable& self) noexcept { static_cast<task_record&>(self).schedule(); }),
+        core::work([](core::work& self) noexcept { static_cast<task_record&>(self).run(); }) {
+    resume_on(where);
+  }
   task_record(const task_record&) = delete;
   task_record& operator=(const task_record&) = delete;
 
-  [[nodiscard]] core::executor& executor() const noexcept { return *executor_; }
+  [[nodiscard]] core::executor& executor() const noexcept { return *resumes_on(); }
   /// Where it resumes from now on. Requires: called by the flow itself, right before it suspends
   /// and schedules itself.
   void move_to(core::executor& where) noexcept {
-    if (&where == executor_) return;
+    if (&where == resumes_on()) return;
     forget_context();  // its deadline may be armed for the executor that is left
-    executor_ = &where;
-    waiter_.resume_on(where);
+    resume_on(where);
   }
 
-  [[nodiscard]] core::waiter& waiter() noexcept { return waiter_; }
+  [[nodiscard]] core::waiter& waiter() noexcept { return *this; }
 
   /// Makes cancellation of `state`, and of no other context, claim the waiter: in this wait and all
   /// later ones under it. Null: a wait that no context ends.
@@ -70,10 +74,10 @@ class task_record {
   static void finish() noexcept { running_slot::get().finished = true; }
 
   /// Puts the record into its executor's queue, to go on with the coroutine of suspend_at.
-  void schedule() noexcept { executor_->execute(work_); }
+  void schedule() noexcept { executor().execute(*this); }
 
   /// What its executor runs it by.
-  [[nodiscard]] const core::work& item() const noexcept { return work_; }
+  [[nodiscard]] const core::work& item() const noexcept { return *this; }
 
   /// Resumes the chain on this thread until it suspends or ends. Called by the executor.
   void run() noexcept;
@@ -90,7 +94,7 @@ class task_record {
   context ctx;
 
  protected:
-  ~task_record();
+  ~task_record() { forget_context(); }
 
   /// Called on the running thread when the record is scheduled for the first time and nothing was
   /// given to suspend_at: makes the chain's first coroutine. Null: there is none, it has ended.
@@ -106,7 +110,9 @@ class task_record {
   void return_context() noexcept { ctx.state_ = nullptr; }
 
   /// Ends the registration with a context. `finished` calls it before it signals anybody.
-  void forget_context() noexcept { core::context_state::unobserve(registration_); }
+  void forget_context() noexcept {
+    if (observed() != nullptr) core::context_state::unobserve(registration_);
+  }
 
  private:
   /// What this thread is running. Not in the record: after a suspension that may already be running
@@ -119,21 +125,9 @@ class task_record {
   struct running_tag {};
   using running_slot = core::thread_slot<running, running_tag>;
 
-  struct record_waiter final : core::waiter {
-    explicit record_waiter(task_record& owner) noexcept;
-    task_record& record;
-  };
-  struct record_work final : core::work {
-    explicit record_work(task_record& owner) noexcept;
-    task_record& record;
-  };
-
   void observe_anew(core::context_state* state) noexcept;
 
-  core::executor* executor_;
   std::coroutine_handle<> leaf_;
-  record_waiter waiter_{*this};
-  record_work work_{*this};
   core::context_registration registration_;
 };
 
