@@ -62,10 +62,18 @@ void tracked_record::begin_span(const span_plan& plan) {
   if (trace == nullptr) return;
   const bool root = plan.relation == span_relation::root;
   const span_start begun{name, site, root ? span_context{} : plan.related, plan.relation};
-  context traced = ctx.with_value(current_span, trace->start(begun));
-  if (borrows_) return_context();
-  borrows_ = false;
-  ctx = std::move(traced);
+  const span_context span = trace->start(begun);
+  try {
+    context traced = ctx.with_value(current_span, span);
+    if (borrows_) return_context();
+    borrows_ = false;
+    ctx = std::move(traced);
+  } catch (...) {
+    trace->end(span, span_status::failed);
+    let_go_of_context();
+    leave();
+    throw;
+  }
 }
 
 void tracked_record::end_span(span_status status) noexcept {

@@ -7,6 +7,7 @@
 namespace {
 
 std::atomic<std::size_t> count{0};
+constinit thread_local std::size_t until_failure = 0;
 
 }  // namespace
 
@@ -14,6 +15,10 @@ namespace weir_test {
 
 std::size_t allocations() noexcept {
   return count.load();
+}
+
+void fail_allocation(std::size_t number) noexcept {
+  until_failure = number;
 }
 
 }  // namespace weir_test
@@ -30,6 +35,7 @@ std::size_t allocations() noexcept {
 
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   count.fetch_add(1);
+  if (until_failure != 0 && --until_failure == 0) return nullptr;
   return std::malloc(size == 0 ? 1 : size);
 }
 

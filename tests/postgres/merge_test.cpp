@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <atomic>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <weir/runtime/start.hpp>
@@ -28,20 +30,36 @@ class merged_reads : public postgres_server {
   /// What `one(i)` gives for 0 to n - 1, all asked while the lane is busy with something else.
   template <class T, class F>
   std::vector<T> together(int n, F one) {
+    auto gate = weir::wait(db().connect({})).value();
+    EXPECT_TRUE(weir::wait(gate.exec({}, "SELECT pg_advisory_lock(7)")));
     auto hold = [this]() -> task<bool> {
-      auto slept = co_await db().exec({}, "SELECT pg_sleep(0.02)");
-      co_return slept.has_value();
+      auto held = co_await db().exec({}, "SELECT pg_advisory_xact_lock(7)");
+      co_return held.has_value();
     };
     auto held = *stop_.spawn("hold", hold);
+    while (waiting_for_locks(gate) == 0) {
+    }
+    std::atomic<int> asking = 0;
     std::vector<task_handle<T>> all;
     for (int i = 0; i < n; ++i) {
-      auto ask = [one, i] { return one(i); };
+      auto ask = [&asking, one, i]() -> task<T> {
+        ++asking;
+        co_return co_await one(i);
+      };
       all.push_back(*stop_.spawn("asker", ask));
     }
+    while (asking < n) std::this_thread::yield();
+    EXPECT_EQ(waiting_for_locks(gate), 1);  // takes longer than the last one needs to ask
+    EXPECT_TRUE(weir::wait(gate.exec({}, "SELECT pg_advisory_unlock(7)")));
     std::vector<T> out;
     for (auto& each : all) out.push_back(weir::wait(each.join({})));
     EXPECT_TRUE(weir::wait(held.join({})).value());
     return out;
+  }
+
+  static int waiting_for_locks(sql::conn& c) {
+    return weir::wait(c.query_row<int>({}, "SELECT count(*)::int FROM pg_locks WHERE NOT granted"))
+        .value();
   }
 
   /// Statements that the lane has merged so far.

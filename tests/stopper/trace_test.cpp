@@ -1,7 +1,10 @@
 // Spans of tasks, as a tracer sees them.
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include <core/allocations.hpp>
 
 #include <weir/context/span.hpp>
 
@@ -116,6 +119,34 @@ TEST(trace, what_is_refused_has_no_span) {
   auto nothing = []() -> task<void> { co_return; };
   EXPECT_FALSE(s.spawn("late", nothing));
   EXPECT_TRUE(trace.spans.empty());
+}
+
+TEST(trace, a_spawn_that_runs_out_of_memory_leaves_nothing_counted_and_no_span_open) {
+  simulation sim;
+  recorder trace;
+  trace.spans.reserve(1'000);
+  stopper s{sim.rt, traced(sim, trace)};
+  semaphore quota{1};
+  const context_source request;
+  int ran = 0;
+  auto work = [&]() -> task<void> {
+    ++ran;
+    co_return;
+  };
+  for (std::size_t number = 1; ran == 0; ++number) {
+    ASSERT_LT(number, 100U);
+    weir_test::fail_allocation(number);
+    try {
+      static_cast<void>(s.spawn(request.get(), {.name = "x", .quota = &quota}, work));
+    } catch (const std::bad_alloc&) {
+      EXPECT_EQ(quota.available(), 1U);
+    }
+    weir_test::fail_allocation(0);
+    sim.settle();
+    EXPECT_EQ(s.running(), 0U) << number;
+  }
+  for (const auto& span : trace.spans) EXPECT_EQ(span.ends, 1);
+  sim.stop(s);
 }
 
 TEST(trace, a_part_traces_where_its_parent_does) {

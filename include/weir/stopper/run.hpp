@@ -123,8 +123,8 @@ template <class F>
 spawn_result<F> start_asking(stopper_gate& gate, const span_plan* span,
                              std::unique_ptr<tracked_task<std::decay_t<F>>> asking) {
   if (!asking->enter()) return std::unexpected(gate.refusal(asking->name));
+  if (span != nullptr) asking->begin_span(*span);
   auto& counted = *asking.release();
-  if (span != nullptr) counted.begin_span(*span);
   task_handle<spawned_value<std::decay_t<F>>> handle{counted};
   counted.schedule();
   return handle;

@@ -63,7 +63,8 @@ class tracked_record : public task_record {
     return place_ != nullptr;
   }
 
-  /// After enter, before it is scheduled.
+  /// After enter, before it is scheduled. Throws std::bad_alloc: it is not counted any more, delete
+  /// it.
   void begin_span(const span_plan& plan);
 
   void set_note(const std::shared_ptr<const std::string>& text) override;
@@ -89,15 +90,7 @@ class tracked_record : public task_record {
   void let_go(span_status status) noexcept {
     if (gate_.trace() != nullptr) [[unlikely]]
       end_span(status);
-    forget_context();
-    if (borrows_) [[likely]] {
-      return_context();
-      borrows_ = false;
-    } else {
-      ctx = context{};
-    }
-    if (rare_ != nullptr) [[unlikely]]
-      let_go_rare();
+    let_go_of_context();
   }
 
   /// The stopper may be gone when this returns.
@@ -123,6 +116,18 @@ class tracked_record : public task_record {
     quiesce_context link;
     std::unique_ptr<live_task> listed;  // if its thread had no room for it
   };
+
+  void let_go_of_context() noexcept {
+    forget_context();
+    if (borrows_) [[likely]] {
+      return_context();
+      borrows_ = false;
+    } else {
+      ctx = context{};
+    }
+    if (rare_ != nullptr) [[unlikely]]
+      let_go_rare();
+  }
 
   [[nodiscard]] bool enter_listed();
   void leave_listed() noexcept;
