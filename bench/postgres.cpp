@@ -117,82 +117,132 @@ weir::task<weir::result<void>> script(weir::sql::db& db, weir::context ctx, draw
 // ---- all of them
 // ---------------------------------------------------------------------------------
 
-struct figures {
-  double per_second = 0;
-  double p99_ms = 0;
-  double count = 0;
+/// A time in which everybody calls one database, of so many connections at most (0: unchanged).
+struct turn {
+  weir::sql::db* db;
+  double length_s;
+  std::size_t most = 0;
 };
 
-weir::task<std::vector<double>> caller(weir::sql::db& db, weir::context ctx, action one, int number,
-                                       peer::clock::time_point end) {
+struct done {
+  std::size_t turn;
+  double at_s;  ///< since the turn began
+  double took_ms;
+};
+
+weir::task<std::vector<done>> caller(const std::vector<turn>& turns, weir::context ctx, action one,
+                                     int number) {
   dice draws{static_cast<std::uint64_t>(number) + 1,
              std::atoll(environment("BENCH_PG_SCALE").c_str())};
-  std::vector<double> times;
-  for (auto begin = peer::clock::now(); begin < end; begin = peer::clock::now()) {
-    if (const auto done = co_await one(db, ctx, draws.next()); !done) give_up(done.error());
-    times.push_back(peer::seconds_since(begin) * 1e3);
+  const auto start = peer::clock::now();
+  std::vector<done> all;
+  double turn_began = 0;
+  double now = 0;
+  for (std::size_t at = 0; at < turns.size(); turn_began += turns[at++].length_s) {
+    if (number == 0 && turns[at].most != 0) turns[at].db->set_max_open(turns[at].most);
+    while (now < turn_began + turns[at].length_s) {
+      const double began = now;
+      const auto answer = co_await one(*turns[at].db, ctx, draws.next());
+      if (!answer) give_up(answer.error());
+      now = peer::seconds_since(start);
+      all.push_back({at, now - turn_began, (now - began) * 1e3});
+    }
   }
-  co_return times;
+  co_return all;
 }
 
-figures together(action one, const weir::sql::db_options& options, double seconds) {
+/// The program's runtime and stopper, and the databases that it opens.
+struct service {
   weir::runtime rt{{.workers = 2}};
   weir::stopper stopper{rt, {.name = "bench"}};
-  auto db = weir::postgres::open(stopper, environment("BENCH_PG_URL"), options);
-  if (!db) give_up(db.error());
-  const auto begin = peer::clock::now();
-  const auto end = begin + std::chrono::duration_cast<peer::clock::duration>(
-                               std::chrono::duration<double>{seconds});
-  std::vector<weir::result<weir::task_handle<std::vector<double>>>> tasks;
-  for (int i = 0; i < callers; ++i) {
-    const auto run = [&db, one, i, end](weir::context ctx) {
-      return caller(*db, std::move(ctx), one, i, end);
-    };
-    tasks.push_back(stopper.spawn("bench.caller", run));
+
+  weir::sql::db open(const weir::sql::db_options& options) {
+    auto db = weir::postgres::open(stopper, environment("BENCH_PG_URL"), options);
+    if (!db) give_up(db.error());
+    return std::move(*db);
   }
-  std::vector<double> all;
-  for (auto& task : tasks) {
-    const auto mine = weir::wait(task.value().join({})).value();
-    all.insert(all.end(), mine.begin(), mine.end());
+
+  /// All callers, turn after turn.
+  std::vector<done> run(action one, const std::vector<turn>& turns) {
+    std::vector<weir::result<weir::task_handle<std::vector<done>>>> tasks;
+    for (int i = 0; i < callers; ++i) {
+      const auto call = [&turns, one, i](weir::context ctx) {
+        return caller(turns, std::move(ctx), one, i);
+      };
+      tasks.push_back(stopper.spawn("bench.caller", call));
+    }
+    std::vector<done> all;
+    for (auto& task : tasks) {
+      const auto mine = weir::wait(task.value().join({})).value();
+      all.insert(all.end(), mine.begin(), mine.end());
+    }
+    if (!weir::wait(stopper.stop({}))) std::abort();
+    return all;
   }
-  const double took = peer::seconds_since(begin);
-  if (!weir::wait(stopper.stop({}))) std::abort();
-  std::sort(all.begin(), all.end());
-  const auto count = static_cast<double>(all.size());
-  return {count / took, all[all.size() * 99 / 100], count};
-}
+};
 
 double seconds() {
   return std::atof(environment("BENCH_SECONDS").c_str());
 }
 
-void measure(const std::string& row, action one, const weir::sql::db_options& options) {
-  const figures f = together(one, options, seconds());
-  peer::emit(row, "tps", f.per_second);
-  peer::emit(row + ".p99", "ms", f.p99_ms);
-  peer::emit(row + ".count", "", f.count);
+/// A backend maps the server's shared buffers page by page when it touches them for the first time:
+/// that is most of its work in its first seconds, and what has fewer backends is through sooner.
+double warm_seconds() {
+  return std::atof(environment("BENCH_WARM_SECONDS").c_str());
 }
 
-/// Fixed numbers of connections one after another, then the pool that looks for the best itself.
-void limits(const std::string& row, action one) {
-  constexpr std::size_t most = 16;
-  double best = 0;
-  double best_at = 0;
-  double count = 0;
-  for (const std::size_t fixed : {1, 2, 3, 4, 6, 8, 16}) {
-    const figures f = together(one, {.max_open = fixed}, seconds() / 2);
-    count += f.count;
-    if (f.per_second <= best) continue;
-    best = f.per_second;
-    best_at = static_cast<double>(fixed);
+/// What took how long in one turn, sorted.
+std::vector<double> times_of(const std::vector<done>& all, std::size_t turn, double from_s,
+                             double to_s) {
+  std::vector<double> times;
+  for (const done& one : all) {
+    if (one.turn == turn && one.at_s >= from_s && one.at_s < to_s) times.push_back(one.took_ms);
   }
-  const figures f =
-      together(one, {.max_open = most, .busy = weir::busy_limit::adaptive}, seconds());
-  peer::emit(row, "x", f.per_second / best);
-  peer::emit(row + ".tps", "tps", f.per_second);
-  peer::emit(row + ".best", "tps", best);
-  peer::emit(row + ".best_at", "", best_at);
-  peer::emit(row + ".count", "", count + f.count);
+  std::sort(times.begin(), times.end());
+  return times;
+}
+
+void measure(const std::string& row, action one, const weir::sql::db_options& options) {
+  service s;
+  weir::sql::db db = s.open(options);
+  const double end = warm_seconds() + seconds();
+  const std::vector<done> all = s.run(one, {{&db, end}});
+  const std::vector<double> times = times_of(all, 0, warm_seconds(), end);
+  if (times.empty()) {
+    give_up(weir::error{weir::errc::deadline_exceeded, "nothing was done in the measured time"});
+  }
+  peer::emit(row, "tps", static_cast<double>(times.size()) / seconds());
+  peer::emit(row + ".p99", "ms", times[times.size() * 99 / 100]);
+  peer::emit(row + ".count", "", static_cast<double>(all.size()));
+}
+
+/// Two pools take turns, so that a slow minute of the machine hits both: one of fixed size, which
+/// becomes smaller so that its connections stay warm, and the one that looks for the number itself.
+void limits(const std::string& row, action one) {
+  constexpr std::size_t sizes[] = {16, 8, 6, 4, 3, 2, 1};
+  const double length = seconds() / 3;
+  const double settle = length / 5;
+  service s;
+  weir::sql::db fixed = s.open({.max_open = sizes[0]});
+  weir::sql::db adaptive = s.open({.max_open = sizes[0], .busy = weir::busy_limit::adaptive});
+  // The one that learns is warm only when it has also learnt.
+  std::vector<turn> turns{{&fixed, warm_seconds()}, {&adaptive, 2 * warm_seconds()}};
+  for (const std::size_t size : sizes) {
+    turns.push_back({&fixed, length, size});
+    turns.push_back({&adaptive, length});
+  }
+  const std::vector<done> all = s.run(one, turns);
+  const auto per_second = [&](std::size_t turn) {
+    const auto count = static_cast<double>(times_of(all, turn, settle, length).size());
+    return count / (length - settle);
+  };
+  double sum = 0;
+  for (std::size_t at = 0; at < std::size(sizes); ++at) sum += per_second(2 * at + 3);
+  peer::emit(row, "tps", sum / std::size(sizes));
+  for (std::size_t at = 0; at < std::size(sizes); ++at) {
+    peer::emit(row + ".fixed." + std::to_string(sizes[at]), "tps", per_second(2 * at + 2));
+  }
+  peer::emit(row + ".count", "", static_cast<double>(all.size()));
 }
 
 }  // namespace

@@ -79,8 +79,8 @@ class Server:
 class Audited(Program):
     """A program of the protocol whose rows the server counts along."""
 
-    def __init__(self, inner, server, seconds):
-        self.inner, self.server, self.seconds = inner, server, seconds
+    def __init__(self, inner, server, seconds, warm):
+        self.inner, self.server, self.seconds, self.warm = inner, server, seconds, warm
         self.name = inner.name
 
     def prepare(self):
@@ -90,7 +90,8 @@ class Audited(Program):
         return self.inner.version()
 
     def measure(self, row):
-        env = {**self.server.env, "BENCH_SECONDS": f"{self.seconds:g}"}
+        env = {**self.server.env, "BENCH_SECONDS": f"{self.seconds:g}",
+               "BENCH_WARM_SECONDS": f"{self.warm:g}"}
         return self.server.audited(self.name, row, lambda: self.inner.measure(row, env))
 
 
@@ -101,8 +102,9 @@ class Pgbench(Program):
     needs = {str(BIN / "pgbench"): "postgresql-15"}
     logged = 0.1  # the share of transactions whose time is noted, for the percentile
 
-    def __init__(self, server, data_dir, seconds):
-        self.server, self.folder, self.seconds = server, data_dir, seconds
+    def __init__(self, server, data_dir, seconds, warm):
+        self.server, self.folder = server, data_dir
+        self.seconds, self.warm = max(1, round(seconds)), round(warm)  # it counts whole ones
 
     def version(self):
         return call([BIN / "pgbench", "--version"]).strip()
@@ -114,16 +116,22 @@ class Pgbench(Program):
         select = ["-S"] if row.endswith("select") else []
         for old in self.folder.glob("pgbench_log.*"):
             old.unlink()
-        text = call([BIN / "pgbench", "-n", "-c8", "-j2", "-M", "prepared", *select, "-T",
-                     str(max(1, round(self.seconds))), "--log", f"--sampling-rate={self.logged}"],
-                    self.server.env, self.folder)
+        began = time.time()
+        text = call([BIN / "pgbench", "-n", "-c8", "-j2", "-M", "prepared", *select, "-P", "1",
+                     "-T", str(self.warm + self.seconds), "--log",
+                     f"--sampling-rate={self.logged}"], self.server.env, self.folder, both=True)
         count = re.search(r"processed: (\d+)", text)
-        tps = re.search(r"^tps = ([\d.]+)", text, re.MULTILINE)
-        if not count or not tps:
+        each_second = [float(tps) for tps in re.findall(r"^progress: .* s, ([\d.]+) tps", text,
+                                                        re.MULTILINE)]
+        measured = each_second[self.warm:self.warm + self.seconds]
+        if not count or not measured:
             raise Crashed(f"pgbench {row}: its output has no figures:\n{text}")
-        us = sorted(int(line.split()[2]) for log in self.folder.glob("pgbench_log.*")
-                    for line in log.read_text().splitlines())
-        return {row: (float(tps[1]), "tps"),
+        us = sorted(int(fields[2]) for log in self.folder.glob("pgbench_log.*")
+                    for fields in map(str.split, log.read_text().splitlines())
+                    if int(fields[4]) >= began + self.warm)
+        if not us:
+            raise Crashed(f"pgbench {row}: its log is empty after {self.warm} s")
+        return {row: (sum(measured) / len(measured), "tps"),
                 row + ".p99": (us[len(us) * 99 // 100] / 1000, "ms"),
                 row + ".count": (float(count[1]), "")}
 
@@ -132,7 +140,7 @@ KEYS = ("bench_postgres", "go-pgx@2", "pgbench")
 servers = {}  # data folder -> Server or the exception that it could not be had for
 
 
-def make(key, build_dir, data_dir, seconds):
+def make(key, build_dir, data_dir, seconds, warm):
     """The program of a Source whose key is one of KEYS. The first one starts the server."""
     if data_dir not in servers:
         try:
@@ -143,6 +151,6 @@ def make(key, build_dir, data_dir, seconds):
     if isinstance(server, Exception):
         raise server
     if key == "pgbench":
-        return Pgbench(server, data_dir, seconds)
+        return Pgbench(server, data_dir, seconds, warm)
     inner = GoPeer(2, "pgx") if key.startswith("go") else WeirBench(key, build_dir)
-    return Audited(inner, server, seconds)
+    return Audited(inner, server, seconds, warm)

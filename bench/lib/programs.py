@@ -27,8 +27,9 @@ class Crashed(Exception):
     """A program failed; the text says which, how, and what it wrote to stderr."""
 
 
-def call(command, env=None, cwd=None, timeout=TIMEOUT_S, row=None):
-    """Runs a command to its end and returns its stdout; row is what it was asked to measure."""
+def call(command, env=None, cwd=None, timeout=TIMEOUT_S, row=None, both=False):
+    """Runs a command to its end and returns its stdout, or both stdout and stderr; row is what it
+    was asked to measure."""
     shown = " ".join(str(part) for part in command)
     try:
         done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=timeout,
@@ -43,7 +44,7 @@ def call(command, env=None, cwd=None, timeout=TIMEOUT_S, row=None):
         how = (f"killed by signal {-done.returncode}" if done.returncode < 0
                else f"exit code {done.returncode}")
         raise Crashed(f"{shown}: {how}\n{done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
+    return done.stdout + done.stderr if both else done.stdout
 
 
 def package_version(package):

@@ -14,7 +14,7 @@ class Source:
     program: str
     row: str
     line: str = ""
-    over: "Source | None" = None
+    over: "Source | Best | None" = None
 
     def invocations(self):
         yield self.program, self.row
@@ -23,11 +23,28 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Best:
+    """The best of several lines of one answer: that with the highest median over all rounds, since
+    the highest of one round is as much luck as merit. Its figure, or the number that it is for."""
+
+    program: str
+    row: str
+    numbers: dict[str, int]  # line -> what it is for
+    which: bool = False
+
+    def invocations(self):
+        yield self.program, self.row
+
+    def each_line(self):
+        return (Source(self.program, self.row, line) for line in self.numbers)
+
+
+@dataclass(frozen=True)
 class Row:
     id: str
     about: str
     unit: str
-    weir: Source
+    weir: "Source | Best"
     rivals: dict[str, Source] = field(default_factory=dict)
     better: str = "lower"
     goal: float | None = None
@@ -279,9 +296,12 @@ def postgres_rows():
               bench("postgres.select.leased"), better="higher")
     for name in ("select", "tpcb"):
         row = f"postgres.{name}.limit"
-        yield Row(row, "adaptive limit: share of the best of the fixed numbers", "x", bench(row),
-                  better="higher", goal=0.9)
-        yield Row(row + ".best_at", "that fixed number", "", bench(row, row + ".best_at"))
+        fixed = {f"{row}.fixed.{size}": size for size in (1, 2, 3, 4, 6, 8, 16)}
+        best = Best("bench_postgres", row, fixed)
+        yield Row(row, "adaptive limit: share of the best fixed number's throughput", "x",
+                  bench(row, over=best), better="higher", goal=0.9)
+        yield Row(row + ".best_at", "that fixed number", "",
+                  Best("bench_postgres", row, fixed, which=True))
 
 
 ROWS = [row for rows in (stopper_rows, spawn_rows, context_rows, pool_rows, channel_rows,

@@ -36,8 +36,15 @@ func must(err error) {
 	}
 }
 
-// pgxRun lets every caller do one after another for BENCH_SECONDS, and reports
-// how many per second, the 99th percentile of their time, and how many in all.
+func pgxSeconds(variable string) time.Duration {
+	seconds, err := strconv.ParseFloat(os.Getenv(variable), 64)
+	must(err)
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// pgxRun lets every caller do one after another for BENCH_WARM_SECONDS and then
+// BENCH_SECONDS, and reports of the latter how many per second and the 99th
+// percentile of their time; and how many in all.
 func pgxRun(row string, one func(ctx context.Context, pool *pgxpool.Pool, d pgxDraw) error) {
 	ctx := context.Background()
 	config, err := pgxpool.ParseConfig(os.Getenv("BENCH_PG_URL"))
@@ -47,38 +54,48 @@ func pgxRun(row string, one func(ctx context.Context, pool *pgxpool.Pool, d pgxD
 	must(err)
 	scale, err := strconv.Atoi(os.Getenv("BENCH_PG_SCALE"))
 	must(err)
-	seconds, err := strconv.ParseFloat(os.Getenv("BENCH_SECONDS"), 64)
-	must(err)
 
-	perCaller := make(chan []int64, pgxCallers)
-	begin := time.Now()
-	end := begin.Add(time.Duration(seconds * float64(time.Second)))
+	type figures struct {
+		times []int64
+		count int
+	}
+	perCaller := make(chan figures, pgxCallers)
+	measured := pgxSeconds("BENCH_SECONDS")
+	warm := time.Now().Add(pgxSeconds("BENCH_WARM_SECONDS"))
+	end := warm.Add(measured)
 	for i := 0; i < pgxCallers; i++ {
 		draw := rand.New(rand.NewSource(int64(i)))
 		go func() {
-			var mine []int64
-			for at := time.Now(); at.Before(end); at = time.Now() {
+			var mine figures
+			for at := time.Now(); at.Before(end); {
 				must(one(ctx, pool, pgxDraw{
 					account: draw.Intn(scale*100000) + 1,
 					teller:  draw.Intn(scale*10) + 1,
 					branch:  draw.Intn(scale) + 1,
 					delta:   draw.Intn(10001) - 5000,
 				}))
-				mine = append(mine, time.Since(at).Nanoseconds())
+				now := time.Now()
+				mine.count++
+				if !now.Before(warm) && now.Before(end) {
+					mine.times = append(mine.times, now.Sub(at).Nanoseconds())
+				}
+				at = now
 			}
 			perCaller <- mine
 		}()
 	}
 	var all []int64
+	count := 0
 	for i := 0; i < pgxCallers; i++ {
-		all = append(all, <-perCaller...)
+		one := <-perCaller
+		all = append(all, one.times...)
+		count += one.count
 	}
-	took := time.Since(begin).Seconds()
 	pool.Close()
 	sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
-	emit(row, "tps", float64(len(all))/took)
+	emit(row, "tps", float64(len(all))/measured.Seconds())
 	emit(row+".p99", "ms", float64(all[len(all)*99/100])/1e6)
-	emit(row+".count", "", float64(len(all)))
+	emit(row+".count", "", float64(count))
 }
 
 const (
