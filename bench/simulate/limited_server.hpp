@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <numbers>
 #include <vector>
 
 #include <weir/core/clock.hpp>
@@ -35,22 +36,31 @@ struct knee {
   }
 };
 
+/// Others on the same machine: so often the server becomes faster or slower, by a factor whose
+/// logarithm has this deviation. What is done in the long run is exp(deviation² / 2) as much.
+struct neighbours {
+  double deviation = 0;
+  double every_ms = 4;  ///< exponentially distributed
+};
+
 /// Callers that never go away, on such a server, under an adaptive limit, in virtual time. How long
 /// jobs take is drawn, exponentially distributed: same seed, same course.
 class limited_server {
  public:
-  explicit limited_server(std::size_t start, std::size_t most = 64, std::uint64_t seed = 1) noexcept
-      : limit(most, start), state_(seed) {}
+  explicit limited_server(std::size_t start, std::size_t most = 64, std::uint64_t seed = 1,
+                          neighbours others = {}) noexcept
+      : limit(most, start), others_(others), state_(seed) {}
 
   /// Until one job has ended, and its return was counted.
   void step(const knee& server, double mean_ms = 10) {
+    if (others_.deviation > 0 && time.now() >= changes_) change();
     while (left_.size() < limit.limit()) left_.push_back(draw() * mean_ms);
     const auto next = std::min_element(left_.begin(), left_.end());
     const double work = *next;
-    const double took_ms = work / server.speed(left_.size());
+    const double took_ms = work / server.speed(left_.size()) / faster_;
     for (double& one : left_) one -= work;
     left_.erase(next);
-    time.advance(duration{static_cast<duration::rep>(took_ms * 1e6)});
+    time.advance(nanoseconds(took_ms));
     limit.returned(left_.size() + 1 >= limit.limit() ? adaptive_limit::demand::saturated
                                                      : adaptive_limit::demand::filling,
                    time);
@@ -72,7 +82,21 @@ class limited_server {
     return -std::log((static_cast<double>(state_ >> 11U) + 1) * 0x1p-53);
   }
 
+  static duration nanoseconds(double ms) noexcept {
+    return duration{static_cast<duration::rep>(ms * 1e6)};
+  }
+
+  void change() noexcept {
+    const double radius = std::sqrt(2 * draw());  // Box and Muller
+    faster_ =
+        std::exp(others_.deviation * radius * std::cos(2 * std::numbers::pi * std::exp(-draw())));
+    changes_ = time.now() + nanoseconds(others_.every_ms * draw());
+  }
+
   std::vector<double> left_;  // of each job that is being done
+  neighbours others_;
+  double faster_ = 1;
+  time_point changes_{};
   std::uint64_t state_;
 };
 

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <weir/pool/adaptive_limit.hpp>
 
 #include "limited_server.hpp"
@@ -35,6 +37,37 @@ TEST(adaptive_limit, starts_within_few_returns) {
       rate += limited_server{1, 16, seed}.run(server, 2'000) / 10;
     }
     EXPECT_GE(rate, 0.78 * best_fixed(server)) << "thrash " << server.thrash;
+  }
+}
+
+/// Each window sees another machine, and a trial of a wrong limit costs throughput: what counts is
+/// to be seldom led astray and not to try all the time.
+TEST(adaptive_limit, holds_its_place_beside_neighbours_that_take_the_processors_in_turns) {
+  const simulate::neighbours others{.deviation = 0.4};
+  for (const knee server : {knee{2, 0.05}, knee{4, 0.03}}) {
+    for (const std::size_t start : {1U, 16U}) {
+      double rate = 0;
+      for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+        limited_server it{start, 16, seed, others};
+        it.run(server, 60'000, 0.1);
+        rate += it.run(server, 200'000, 0.1) / 5;
+      }
+      EXPECT_GE(rate, 0.96 * std::exp(0.4 * 0.4 / 2) * server.rate(server.best_limit(), 0.1))
+          << "knee " << server.processors << ", start " << start;
+    }
+  }
+}
+
+/// A rest is long when nothing changes; when the server does, it ends.
+TEST(adaptive_limit, ends_a_rest_when_the_server_becomes_another_one) {
+  const knee large{12, 0.03};
+  const knee small{4, 0.1};
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    limited_server it{1, 64, seed};
+    it.run(large, 100'000);
+    const std::size_t before = it.limit.limit();
+    it.run(small, 8'000);
+    EXPECT_LT(it.limit.limit(), before) << "seed " << seed;
   }
 }
 

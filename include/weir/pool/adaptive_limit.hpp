@@ -19,17 +19,20 @@ namespace weir {
 ///               ▼                           │
 ///   free ──► measuring: base, trial, trial, base, … ──► resting (both directions were worse
 ///    ▲  a return that        │                              │    with the smallest step)
-///    │  somebody waited for  │                              │ rest is over: larger steps again
-///    └───────────────────────┘ nobody waits any more        └──► measuring
+///    │  somebody waited for  │                              │ rest is over, or the rate is
+///    └───────────────────────┘ nobody waits any more        └──► another one: measuring
 ///
-/// Guarantees: between 1 and `most`. *Better* means: from n to m the rate changes by more than a
-/// fifth of what the change of the limit would promise, so of two limits that do the same the lower
-/// one wins, and the limit settles at the knee from any start. Base and trial alternate, so that a
-/// load that changes by itself favours neither; a decision waits until it is clear or twelve pairs
-/// are measured. Only a start doubles the limit on the first sign that this is better: until it is
-/// not, for the first time. Without a queue nothing is measured, and nothing changes.
+/// Guarantees: between 1 and `most`. *Better* means: from n to m the rate changes by more than 15 %
+/// of what the change of the limit would promise, so of two limits that do the same the lower one
+/// wins, and the limit settles at the knee from any start. Base and trial alternate, so that a load
+/// that changes by itself favours neither; a decision waits until it is clear, given how much
+/// windows differ on this machine, or twelve pairs are measured, which then must speak for it. Only
+/// a start doubles the limit on the first sign that this is better: until it is not, for the first
+/// time. A rest is twice as long as the search before it, then 4 and 8 times, but 10 s at most, and
+/// ends early if two windows in a row are faster, or slower, by two fifths. Without a queue nothing
+/// is measured, and nothing changes.
 /// Thread safety: guarded by its owner. Cost: a count per return; a look at the clock twice per
-/// window of some forty returns (sixteen in a start).
+/// window of 40 returns and 20 to 80 ms at least (16 and 5 ms in a start, 400 and 200 ms at rest).
 /// Source: trials with TCP Vegas (never comes down from a high start) and hill climbing (wanders);
 /// the alternating measurement is that of an A/B test.
 class adaptive_limit {
@@ -56,7 +59,9 @@ class adaptive_limit {
   void end_window(double rate) noexcept;
   void decide(bool accept) noexcept;
   void rest() noexcept;
-  [[nodiscard]] std::size_t candidate() const noexcept;
+  void rested(const clock& time) noexcept;
+  [[nodiscard]] std::size_t candidate(bool up, std::size_t step) const noexcept;
+  void smaller_step() noexcept;
   [[nodiscard]] std::size_t returns() const noexcept;
 
   std::size_t most_;
@@ -77,6 +82,7 @@ class adaptive_limit {
   int pairs_ = 0;
   double sum_ = 0;
   double squares_ = 0;
+  double noise_ = 0;  // variance of one such logarithm, of all trials so far
 
   // The window.
   side side_ = side::base;
@@ -84,8 +90,14 @@ class adaptive_limit {
   std::size_t seen_ = 0;
   time_point began_{};
 
-  std::uint64_t resting_ = 0;  // returns left
-  std::uint64_t next_rest_;    // windows
+  // The rest.
+  std::uint64_t searched_ = 0;  // returns since the last one
+  std::uint64_t resting_ = 0;   // returns left
+  std::uint64_t next_rest_;     // times what was searched
+  int rests_ = 0;               // so far, up to some
+  time_point rest_until_ = time_point::max();
+  double rest_rate_ = 0;  // 0: not measured yet
+  int changed_ = 0;       // windows in a row that were slower (negative) or faster
 };
 
 }  // namespace weir
