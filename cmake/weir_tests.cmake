@@ -7,6 +7,15 @@ target_precompile_headers(test_precompiled PRIVATE
   <optional> <span> <string> <string_view> <thread> <utility> <vector>)
 target_link_libraries(test_precompiled PRIVATE GTest::gmock GTest::gtest_main)
 weir_link(test_precompiled)
+target_compile_options(test_precompiled PRIVATE ${WEIR_TEST_OPTIONS})
+
+# weir_precompile_test(TARGET)
+#
+# What a test that uses those headers needs: them, and the options that they were read with.
+function(weir_precompile_test target)
+  target_precompile_headers(${target} REUSE_FROM test_precompiled)
+  target_compile_options(${target} PRIVATE ${WEIR_TEST_OPTIONS})
+endfunction()
 
 # weir_unite_tests(TARGET)
 #
@@ -46,7 +55,7 @@ function(weir_test_module module)
   target_include_directories(test_${module} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(test_${module} PRIVATE GTest::gmock GTest::gtest_main)
   weir_link(test_${module})
-  target_precompile_headers(test_${module} REUSE_FROM test_precompiled)
+  weir_precompile_test(test_${module})
   # g++ takes the else inside an EXPECT for one of the test's own.
   target_compile_options(test_${module} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-dangling-else>)
   weir_unite_tests(test_${module})

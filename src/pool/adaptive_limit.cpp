@@ -117,7 +117,8 @@ void adaptive_limit::rested(const clock& time) noexcept {
   if (--resting_ == 0) return begin_trial();
   if (seen_ == 0) began_ = time.now();
   if (rest_until_ == time_point::max()) rest_until_ = began_ + at_most_rests;
-  if (++seen_ < rest_window * window || seen_ % clock_every != 0) return;
+  ++seen_;
+  if (seen_ < rest_window * window || seen_ % clock_every != 0) return;
   const duration took = time.now() - began_;
   if (took < rest_window * least_window) return;
   const double rate = static_cast<double>(seen_) / static_cast<double>(took.count());
