@@ -11,7 +11,7 @@ idle_set::idle_set(std::uint32_t workers, void (*kick)(void*) noexcept, void* ar
       parked_(std::make_unique<std::uint32_t[]>(workers)),
       places_(std::make_unique<place[]>(workers)) {}
 
-sleep_role idle_set::announce(std::uint32_t w, bool searching) noexcept {
+sleep_role idle_set::announce(std::uint32_t w, bool searching, time_point now) noexcept {
   sleep_role role = sleep_role::parked;
   {
     lock_guard guard{mutex_};
@@ -23,6 +23,10 @@ sleep_role idle_set::announce(std::uint32_t w, bool searching) noexcept {
       poller_seen_.store(true);
     } else {
       parked_[parked_count_++] = w;
+      if (standby_ == none && often_ && now < saturating_add(left_, tick)) {
+        role = sleep_role::standby;
+        standby_ = w;
+      }
     }
     sleepers_.fetch_add(1);
   }
@@ -37,6 +41,13 @@ void idle_set::park(std::uint32_t w, time_point deadline) noexcept {
   } else {
     places_[w].park.wait_until(deadline);
   }
+}
+
+time_point idle_set::relief(time_point now) noexcept {
+  lock_guard guard{mutex_};
+  const time_point due = saturating_add(left_, tick);
+  if (due <= now) return now;
+  return poller_ == none ? due : saturating_add(now, tick);
 }
 
 bool idle_set::begin_poll() noexcept {
@@ -56,37 +67,40 @@ void idle_set::remove(std::uint32_t w) noexcept {
   places_[w].asleep = false;
   sleepers_.fetch_sub(1);
   if (poller_ == w) return;  // it keeps the role until it has retired
+  if (standby_ == w) standby_ = none;
   std::uint32_t at = 0;
   while (parked_[at] != w) ++at;
   --parked_count_;
   for (; at < parked_count_; ++at) parked_[at] = parked_[at + 1];
 }
 
-bool idle_set::retire(std::uint32_t w) noexcept {
+bool idle_set::retire(std::uint32_t w, time_point now) noexcept {
   lock_guard guard{mutex_};
   const bool woken = !places_[w].asleep;
   if (!woken) remove(w);
   if (poller_ == w) {
     poller_ = none;
     poller_seen_.store(false);
+    often_ = now < saturating_add(left_, tick);
+    left_ = now;
   }
   return woken;
 }
 
 void idle_set::signal(std::uint32_t w, sleep_role role) noexcept {
-  if (role == sleep_role::parked) {
+  if (role != sleep_role::poller) {
     places_[w].park.wake();
   } else if (poll_word_.exchange(token) == in_poll) {
     kick_(argument_);
   }
 }
 
-void idle_set::wake_some() noexcept {
+bool idle_set::wake_some() noexcept {
   std::uint32_t chosen = none;
   sleep_role role = sleep_role::parked;
   {
     lock_guard guard{mutex_};
-    if (sleepers_.load() == 0 || searching_.load() != 0) return;
+    if (sleepers_.load() == 0 || searching_.load() != 0) return false;
     // The poller last: whoever replaces it has to be woken too.
     if (parked_count_ != 0) {
       chosen = parked_[parked_count_ - 1];
@@ -98,6 +112,7 @@ void idle_set::wake_some() noexcept {
     searching_.fetch_add(1);  // on its behalf
   }
   signal(chosen, role);
+  return true;
 }
 
 void idle_set::wake(std::uint32_t w) noexcept {
@@ -121,11 +136,12 @@ void idle_set::wake_all() noexcept {
   for (std::uint32_t w = 0; w < workers_; ++w) wake(w);
 }
 
-void idle_set::hand_over() noexcept {
+void idle_set::hand_over(bool brief) noexcept {
   std::uint32_t chosen = none;
   {
     lock_guard guard{mutex_};
     if (poller_ != none || parked_count_ == 0) return;
+    if (brief && standby_ != none) return;
     chosen = parked_[parked_count_ - 1];
     remove(chosen);
     searching_.fetch_add(1);

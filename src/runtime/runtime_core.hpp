@@ -46,6 +46,7 @@ struct runtime_core {
   const duration linger;
   work_queue injected;
   idle_set idle;
+  wake_cost waking;
   core::reactor reactor;
   registry live;
   held_watch held;

@@ -20,6 +20,7 @@ worker::worker(runtime_core& core, std::uint32_t index, sharing who)
       sharing_(who),
       random_(index * 2654435761U + 1),
       ring_(who),
+      policy_(core.waking),
       linger_(core.linger),
       timers_(core, index) {}
 
@@ -103,7 +104,9 @@ void worker::run(work& item) noexcept {
 void worker::share_if_worth() noexcept {
   if (!policy_.worth_sharing(ring_.size())) return;
   ring_.publish();  // before the look at who sleeps
-  core_.idle.wake_one();
+  if (core_.idle.sleepers() == 0) return;
+  core_.waking.waking(monotonic_now());
+  if (!core_.idle.wake_one()) core_.waking.not_waking();
 }
 
 void worker::loop() noexcept {

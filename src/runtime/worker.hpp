@@ -85,7 +85,7 @@ class worker {
   void end_search() noexcept;
   work* sleep(bool& searching, bool& ended) noexcept;
   work* poll() noexcept;
-  work* park() noexcept;
+  void park(sleep_role role) noexcept;
   duration poll_limit(std::uint32_t& quiet) noexcept;
   [[nodiscard]] duration until(time_point when) const noexcept;
   void leave_deep_sleep() noexcept;

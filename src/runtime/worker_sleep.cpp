@@ -7,7 +7,6 @@ namespace weir::core {
 namespace {
 
 constexpr int search_rounds = 3;  // longer spinning takes cache lines from those who work
-constexpr duration watch_tick = std::chrono::milliseconds{1};
 constexpr duration quiet_tick = std::chrono::milliseconds{10};
 constexpr std::uint32_t quiet_ticks = 100;
 
@@ -60,14 +59,14 @@ work* worker::search_others() noexcept {
 /// What ends a sleep, looked for while still awake: a waker, or an event.
 bool worker::roused(sleep_role role) noexcept {
   if (core_.idle.roused(index_, role)) return true;
-  if (role == sleep_role::parked || !core_.reactor.in_use()) return false;
+  if (role != sleep_role::poller || !core_.reactor.in_use()) return false;
   wake_list wakes;
   return core_.reactor.poll(duration::zero(), wakes).descriptors != 0;
 }
 
 /// One sleep, from the announcement to the retirement.
 work* worker::sleep(bool& searching, bool& ended) noexcept {
-  const sleep_role role = core_.idle.announce(index_, searching);
+  const sleep_role role = core_.idle.announce(index_, searching, monotonic_now());
   // The last look: whatever became visible before the announcement is found here, and whoever
   // makes something visible after it finds us asleep.
   work* item = take_injected(ring_.capacity / 2);
@@ -76,13 +75,19 @@ work* worker::sleep(bool& searching, bool& ended) noexcept {
   if (item == nullptr && !stopping) {
     worker_counters::add(counters_.parks, 1);
     if (!linger_.look([&] { return roused(role); }, timers_.next())) {
-      item = role == sleep_role::poller ? poll() : park();
+      if (role == sleep_role::poller) {
+        item = poll();
+      } else {
+        park(role);
+      }
     }
-    policy_.slept(monotonic_now());
     linger_.slept();
   }
-  searching = core_.idle.retire(index_);
-  if (role == sleep_role::poller) core_.idle.hand_over();
+  const time_point now = monotonic_now();
+  policy_.slept(now);
+  searching = core_.idle.retire(index_, now);
+  if (searching) core_.waking.woken(now);
+  if (!core_.idle.has_poller()) core_.idle.hand_over(policy_.brief());
   leave_deep_sleep();
   if (item == nullptr) item = next_local();  // what events brought
   // Timers that are left when the runtime ends expire early, and their tasks still run.
@@ -95,11 +100,16 @@ duration worker::until(time_point when) const noexcept {
   return std::max(duration::zero(), when - core_.time.now());
 }
 
-work* worker::park() noexcept {
-  const duration longest = until(timers_.next());
-  core_.idle.park(index_, longest == duration::max() ? time_point::max()
-                                                     : saturating_add(monotonic_now(), longest));
-  return nullptr;
+void worker::park(sleep_role role) noexcept {
+  const bool standby = role == sleep_role::standby;
+  for (time_point now = monotonic_now();;) {
+    const duration longest = until(timers_.next());
+    time_point end = longest == duration::max() ? time_point::max() : saturating_add(now, longest);
+    if (standby) end = std::min(end, core_.idle.relief(now));
+    if (end > now) core_.idle.park(index_, end);
+    if (!standby || end <= now || !core_.idle.asleep(index_)) return;
+    now = monotonic_now();
+  }
 }
 
 /// How long the poller may sleep before it looks at the others. While all have slept for a second
@@ -109,7 +119,7 @@ duration worker::poll_limit(std::uint32_t& quiet) noexcept {
   const auto all = static_cast<std::uint32_t>(core_.workers.size());
   if (core_.idle.sleepers() != all) {
     quiet = 0;
-    return watch_tick;
+    return idle_set::tick;
   }
   if (++quiet < quiet_ticks) return quiet_tick;
   // seq_cst, like the other side in leave_deep_sleep: announce, then look.
@@ -117,7 +127,7 @@ duration worker::poll_limit(std::uint32_t& quiet) noexcept {
   if (core_.idle.sleepers() == all) return duration::max();
   core_.deep.store(false);
   quiet = 0;
-  return watch_tick;
+  return idle_set::tick;
 }
 
 void worker::leave_deep_sleep() noexcept {

@@ -99,7 +99,7 @@ struct small_scheduler {
         if (!searching) idle.search();
         item = take();
         if (item == nullptr) {
-          const core::sleep_role role = idle.announce(index, true);
+          const core::sleep_role role = idle.announce(index, true, core::monotonic_now());
           item = take();
           if (item == nullptr && left.load() != 0) {
             if (role == core::sleep_role::poller) {
@@ -109,11 +109,13 @@ struct small_scheduler {
                 idle.end_poll();
               }
             } else if (!idle.roused(index, role)) {
-              idle.park(index, core::time_point::max());
+              idle.park(index, role == core::sleep_role::standby
+                                   ? idle.relief(core::monotonic_now())
+                                   : core::time_point::max());
             }
           }
-          searching = idle.retire(index);
-          if (role == core::sleep_role::poller) idle.hand_over();
+          searching = idle.retire(index, core::monotonic_now());
+          if (!idle.has_poller()) idle.hand_over(index == 0);
           if (item == nullptr) item = take();
         } else {
           searching = true;
@@ -138,6 +140,95 @@ WEIR_MODEL(work_from_outside_is_not_slept_through, .bound = 2) {
                    s.put(items[1]);
                  });
   for (counted& item : items) model::check(item.runs.load() == 1, "each item ran once");
+}
+
+/// Workers that have done nothing else than sleep. Worker 0 polls, and has gone to work twice
+/// within a tick, so that worker 1 stands by; worker 2, if there is one, had parked before that.
+struct sleepers {
+  core::idle_set idle{3, [](void*) noexcept {}, nullptr};
+  core::park ends[2];  // of the work of 0 and 1
+  core::time_point left;
+  core::time_point relieved;
+
+  explicit sleepers(bool third) {
+    expect(0, core::sleep_role::poller);
+    if (third) expect(2, core::sleep_role::parked);
+    for (int i = 0; i < 2; ++i) {
+      static_cast<void>(idle.retire(0, core::monotonic_now()));
+      expect(0, core::sleep_role::poller);
+    }
+    expect(1, core::sleep_role::standby);
+  }
+
+  core::sleep_role announce(std::uint32_t w) {
+    return idle.announce(w, false, core::monotonic_now());
+  }
+  void expect(std::uint32_t w, core::sleep_role role) {
+    model::check(announce(w) == role, "it sleeps in that role");
+  }
+
+  /// Whether it has been woken.
+  bool retire(std::uint32_t w, core::time_point now) {
+    const bool woken = idle.retire(w, now);
+    if (woken) static_cast<void>(idle.found());
+    if (!idle.has_poller()) idle.hand_over(true);
+    return woken;
+  }
+
+  void work(std::uint32_t w) {
+    left = core::monotonic_now();
+    retire(w, left);
+    ends[w].wait();
+  }
+
+  /// One sleep. True: a waker has ended it.
+  bool sleep(std::uint32_t w, core::sleep_role role) {
+    if (role == core::sleep_role::standby) {
+      for (core::time_point now = core::monotonic_now(), end = idle.relief(now);
+           end > now && idle.asleep(w); now = core::monotonic_now(), end = idle.relief(now)) {
+        idle.park(w, end);
+      }
+    } else {
+      idle.park(w, core::time_point::max());
+    }
+    return retire(w, core::monotonic_now());
+  }
+
+  /// It is woken for nothing else.
+  void sleep_until_it_polls(std::uint32_t w, core::sleep_role role) {
+    for (; role != core::sleep_role::poller; role = announce(w)) sleep(w, role);
+    relieved = core::monotonic_now();
+    for (core::park& one : ends) one.wake();
+  }
+};
+
+WEIR_MODEL(a_poller_that_is_long_at_work_is_relieved_within_a_tick, .timeouts = 1) {
+  sleepers s{false};
+  core::park nap;
+  const core::time_point later = core::monotonic_now() + core::idle_set::tick / 2;
+  model::threads(
+      [&] {
+        nap.wait_until(later);
+        s.work(0);
+      },
+      [&] { s.sleep_until_it_polls(1, core::sleep_role::standby); });
+  model::check(s.relieved <= s.left + core::idle_set::tick, "in time");
+  model::sometimes(s.relieved > s.left, "it was left alone until then");
+}
+
+/// Woken to share work, the one who stood by leaves that to another.
+WEIR_MODEL(who_stands_by_and_goes_to_work_is_replaced, .timeouts = 0) {
+  sleepers s{true};
+  model::threads([&] { s.work(0); },
+                 [&] {
+                   if (s.sleep(1, core::sleep_role::standby)) {
+                     s.ends[1].wait();
+                   } else {
+                     s.sleep_until_it_polls(1, s.announce(1));
+                   }
+                 },
+                 [&] { s.sleep_until_it_polls(2, core::sleep_role::parked); },
+                 [&] { s.idle.wake(1); });
 }
 
 WEIR_MODEL(blocking_threads_run_all_before_stop_returns, .timeouts = 1) {
