@@ -22,7 +22,8 @@ line& lane::shortest() const noexcept {
 task<result<sql::lane_reply>> lane::run(context ctx, sql::statement_text text,
                                         sql::arguments values) {
   if (const auto& bad = values.failure()) co_return std::unexpected(*bad);
-  const auto mine = std::make_shared<line_request>(std::move(text), std::move(values));
+  const auto mine = std::allocate_shared<line_request>(core::frame_allocator<line_request>{},
+                                                       std::move(text), std::move(values));
   const std::shared_ptr<line> on = shortest().shared_from_this();
   if (auto taken = on->submit(mine); !taken) co_return std::unexpected(std::move(taken.error()));
   auto waited = co_await mine->done.wait(ctx);

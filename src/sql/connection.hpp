@@ -10,9 +10,9 @@
 
 #include <weir/context/context.hpp>
 #include <weir/pool/pool.hpp>
-#include <weir/runtime/frame_cache.hpp>
 #include <weir/runtime/hop.hpp>
 #include <weir/sql/driver.hpp>
+#include <weir/sql/frame_allocator.hpp>
 
 namespace weir::core {
 
@@ -34,18 +34,6 @@ class hop_if_elsewhere {
 
  private:
   executor* where_;
-};
-
-/// Memory for what lives about as long as a task's frame, from the same caches.
-template <class T>
-struct frame_allocator {
-  using value_type = T;
-  frame_allocator() noexcept = default;
-  template <class U>
-  frame_allocator(const frame_allocator<U>&) noexcept {}
-  T* allocate(std::size_t n) { return static_cast<T*>(allocate_frame(n * sizeof(T))); }
-  void deallocate(T* block, std::size_t n) noexcept { free_frame(block, n * sizeof(T)); }
-  friend bool operator==(frame_allocator, frame_allocator) noexcept { return true; }
 };
 
 /// The statements prepared on one connection, the recently used ones kept.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <weir/core/error.hpp>
+#include <weir/sql/frame_allocator.hpp>
 #include <weir/sql/value.hpp>
 
 namespace weir::sql {
@@ -81,10 +82,12 @@ class arguments {
   [[nodiscard]] const std::optional<error>& failure() const noexcept { return failure_; }
 
  private:
+  using value_list = std::vector<value, core::frame_allocator<value>>;
+
   void keep(std::string_view name, result<value> made);
   [[nodiscard]] error wrong_count(std::size_t wanted) const;
 
-  std::vector<value> values_;
+  value_list values_;
   std::vector<std::string> names_;
   std::optional<error> failure_;
 };
@@ -94,7 +97,7 @@ result<void> arguments::arrange(std::size_t wanted, F place) {
   if (failure_) return std::unexpected(*failure_);
   if (values_.size() != wanted) return std::unexpected(wrong_count(wanted));
   if (names_.empty()) return {};
-  std::vector<value> placed(wanted);
+  value_list placed(wanted);
   std::vector<bool> taken(wanted, false);
   for (std::size_t i = 0; i < values_.size(); ++i) {
     std::optional<std::size_t> at = i;

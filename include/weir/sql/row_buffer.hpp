@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include <weir/sql/frame_allocator.hpp>
 #include <weir/sql/value.hpp>
 
 namespace weir::sql {
@@ -54,8 +55,8 @@ class row_buffer {
 
   void add_block(tag what, const void* data, std::size_t size);
 
-  std::vector<cell> cells_;
-  std::vector<char> block_;
+  std::vector<cell, core::frame_allocator<cell>> cells_;
+  std::vector<char, core::frame_allocator<char>> block_;
   std::size_t columns_ = 0;
   std::size_t rows_ = 0;
 };
