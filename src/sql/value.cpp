@@ -63,7 +63,7 @@ value_view row_buffer::at(std::size_t row, std::size_t column) const noexcept {
     case tag::integer:
       return c.number;
     case tag::real:
-      return c.real;
+      return std::bit_cast<double>(c.number);
     case tag::text:
       return std::string_view{block_.data() + c.number, c.length};
     case tag::bytes:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -28,7 +29,9 @@ class row_buffer {
   void add_null() { cells_.push_back({}); }
   void add(bool v) { cells_.push_back({.what = tag::boolean, .number = v ? 1 : 0}); }
   void add(std::int64_t v) { cells_.push_back({.what = tag::integer, .number = v}); }
-  void add(double v) { cells_.push_back({.what = tag::real, .real = v}); }
+  void add(double v) {
+    cells_.push_back({.what = tag::real, .number = std::bit_cast<std::int64_t>(v)});
+  }
   void add(wall_time v) {
     cells_.push_back({.what = tag::time, .number = v.time_since_epoch().count()});
   }
@@ -49,8 +52,7 @@ class row_buffer {
   struct cell {
     tag what = tag::null;
     std::size_t length = 0;
-    std::int64_t number = 0;  // the value, or where it starts in the block
-    double real = 0;
+    std::int64_t number = 0;  // the value, a real one's bits, or where it starts in the block
   };
 
   void add_block(tag what, const void* data, std::size_t size);
