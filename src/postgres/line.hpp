@@ -81,6 +81,10 @@ class line : public std::enable_shared_from_this<line> {
     std::uint32_t next_unmerged = 256;                   // and after the next one
     std::vector<std::shared_ptr<line_request>> waiting;  // until it is described
   };
+  /// Shared with the answers; a description never changes.
+  [[nodiscard]] static sql::column_names names_of(const std::shared_ptr<prepared>& s) noexcept {
+    return std::shared_ptr<const sql::column_names::list>{s, &s->what.columns};
+  }
   using requests = std::vector<std::shared_ptr<line_request>>;
   /// One command: for one caller, or a merged one for many.
   struct unit {

@@ -280,7 +280,7 @@ void line::answer(flight& front, pg_result r) {
   if (*count != '\0') reply.done.rows_affected = std::strtoll(count, nullptr, 10);
   if (status != PGRES_TUPLES_OK) return;
   const description& what = one.statement->what;
-  reply.names = what.columns;
+  reply.names = names_of(one.statement);
   reply.rows.start(what.columns.size());
   for (int row = 0; row < PQntuples(r.get()); ++row) {
     if (auto added = add_row(reply.rows, r.get(), row, what); !added) {
@@ -294,8 +294,9 @@ void line::answer(flight& front, pg_result r) {
 void line::answer_merged(flight& front, const PGresult* r) {
   const unit& one = front.units[front.at];
   const description& what = one.statement->what;
+  const sql::column_names names = names_of(one.statement);
   for (const auto& request : one.merged) {
-    request->reply.names = what.columns;
+    request->reply.names = names;
     request->reply.rows.start(what.columns.size());
   }
   const int rows = PQntuples(r);

@@ -185,7 +185,7 @@ task<result<sql::first_row>> sql_session::first_here(context ctx, std::uint64_t 
   sql::driver_statement& made = *(*st)->made;
   sql::first_row found;
   const auto names = made.columns();
-  found.names.assign(names.begin(), names.end());
+  found.names = sql::column_names::list(names.begin(), names.end());
   found.values.start(names.size());
   auto more = co_await made.fetch(ctx, &found.values, {.rows = 1, .bytes = 1});
   if (more && *more) co_await made.stop();

@@ -16,6 +16,7 @@
 #include <weir/core/executor.hpp>
 #include <weir/runtime/task.hpp>
 #include <weir/sql/bind.hpp>
+#include <weir/sql/column_names.hpp>
 #include <weir/sql/errors.hpp>
 #include <weir/sql/row_buffer.hpp>
 #include <weir/sql/value.hpp>
@@ -169,7 +170,7 @@ class driver_connection {
 /// What a statement of a lane gave.
 struct lane_reply {
   exec_result done;
-  std::vector<std::string> names;
+  column_names names;
   row_buffer rows;
 };
 

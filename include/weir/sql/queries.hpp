@@ -10,6 +10,7 @@
 #include <weir/core/error.hpp>
 #include <weir/runtime/task.hpp>
 #include <weir/sql/bind.hpp>
+#include <weir/sql/column_names.hpp>
 #include <weir/sql/driver.hpp>
 #include <weir/sql/row.hpp>
 #include <weir/sql/rows.hpp>
@@ -21,7 +22,7 @@ namespace weir::sql {
 struct first_row {
   first_row() = default;
 
-  std::vector<std::string> names;
+  column_names names;
   row_buffer values;
 
   [[nodiscard]] row get() const noexcept { return {values, names, 0}; }
