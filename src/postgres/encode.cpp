@@ -2,6 +2,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -40,20 +41,24 @@ std::string iso(sql::wall_time t) {
 /// Adds the parameters one after the other.
 struct encoder {
   encoded& to;
-  Oid wanted = 0;
+  std::size_t at;
+  Oid wanted;
 
   void add(const char* data, std::size_t size, int format) {
-    to.pointers_.push_back(data);
-    to.lengths_.push_back(static_cast<int>(size));
-    to.formats_.push_back(format);
+    to.pointers_[at] = data;
+    to.lengths_[at] = static_cast<int>(size);
+    to.formats_[at] = format;
     to.bytes_ += size;
   }
-  void binary(std::string made) {
-    const std::string& kept = to.made_.emplace_back(std::move(made));
-    add(kept.data(), kept.size(), 1);
+  template <class T>
+  void binary(T number) {
+    static_assert(sizeof(T) <= sizeof(to.numbers_[at]));
+    const T swapped = network_order(number);
+    std::memcpy(to.numbers_[at].data(), &swapped, sizeof(T));
+    add(to.numbers_[at].data(), sizeof(T), 1);
   }
   void textual(std::string made) {
-    const std::string& kept = to.made_.emplace_back(std::move(made));
+    const std::string& kept = to.texts_.emplace_back(std::move(made));
     add(kept.c_str(), kept.size(), 0);
   }
 
@@ -63,7 +68,7 @@ struct encoder {
       return error{errc::out_of_range, "an integer parameter does not fit the type it is for"}.with(
           "value", v);
     }
-    binary(to_network(static_cast<T>(v)));
+    binary(static_cast<T>(v));
     return std::nullopt;
   }
 
@@ -73,7 +78,7 @@ struct encoder {
   }
   std::optional<error> operator()(bool v) {
     if (wanted == oid::boolean) {
-      binary(std::string(1, v ? '\1' : '\0'));
+      binary(static_cast<char>(v));
     } else {
       textual(is_text(wanted) ? (v ? "true" : "false") : (v ? "1" : "0"));
     }
@@ -96,7 +101,7 @@ struct encoder {
   }
   std::optional<error> operator()(double v) {
     if (wanted == oid::float8) {
-      binary(to_network(v));
+      binary(v);
     } else {
       textual(shortest(v));
     }
@@ -128,7 +133,7 @@ struct encoder {
       if (us < std::numeric_limits<std::int64_t>::min() + from_1970_to_2000) {
         return error{errc::out_of_range, "a time parameter is before what PostgreSQL can keep"};
       }
-      binary(to_network(us - from_1970_to_2000));
+      binary(us - from_1970_to_2000);
       return std::nullopt;
     }
     if (wanted == oid::int8) return integer<std::int64_t>(us);
@@ -142,17 +147,15 @@ struct encoder {
 };
 
 result<void> encoded::encode(std::span<const sql::value> values, const description& wanted) {
-  pointers_.clear();
-  lengths_.clear();
-  formats_.clear();
-  made_.clear();
+  pointers_.resize(values.size());
+  lengths_.resize(values.size());
+  formats_.resize(values.size());
+  numbers_.resize(values.size());
+  texts_.clear();
+  texts_.reserve(values.size());  // never moved: what they hold is pointed to
   bytes_ = 0;
-  pointers_.reserve(values.size());
-  lengths_.reserve(values.size());
-  formats_.reserve(values.size());
-  made_.reserve(values.size());  // never moved: what they hold is pointed to
   for (std::size_t i = 0; i < values.size(); ++i) {
-    encoder one{*this, i < wanted.parameters.size() ? wanted.parameters[i] : 0};
+    encoder one{*this, i, i < wanted.parameters.size() ? wanted.parameters[i] : 0};
     if (auto refused = std::visit(one, values[i])) {
       return std::unexpected(sql::with_outcome(
           (*std::move(refused)).with("parameter", static_cast<std::int64_t>(i + 1)),

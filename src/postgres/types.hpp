@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -41,7 +42,9 @@ class encoded {
   std::vector<const char*> pointers_;
   std::vector<int> lengths_;
   std::vector<int> formats_;
-  std::vector<std::string> made_;  // what is not in the caller's value as it is sent
+  // What is not in the caller's value as it is sent.
+  std::vector<std::array<char, 8>> numbers_;
+  std::vector<std::string> texts_;
   std::size_t bytes_ = 0;
 };
 
