@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "postgres/binary.hpp"
@@ -40,6 +41,14 @@ bool is_read(std::string_view text) noexcept {
   return word.size() == wanted.size() &&
          std::equal(word.begin(), word.end(), wanted.begin(),
                     [](char c, char w) { return (c & ~0x20) == w; });
+}
+
+/// What a statement says that it did. A SELECT that is no SELECT INTO counts the rows that are here.
+std::int64_t rows_affected(PGresult* r) noexcept {
+  const bool rows = PQresultStatus(r) == PGRES_TUPLES_OK;
+  if (rows && std::strncmp(PQcmdStatus(r), "SELECT", 6) == 0) return PQntuples(r);
+  const char* const count = PQcmdTuples(r);
+  return *count != '\0' ? std::strtoll(count, nullptr, 10) : 0;
 }
 
 /// The number in front of a row of a merged read.
@@ -276,8 +285,7 @@ void line::answer(flight& front, pg_result r) {
   const unit& one = front.units[front.at];
   if (one.request == nullptr) return answer_merged(front, r.get());
   sql::lane_reply& reply = one.request->reply;
-  const char* count = PQcmdTuples(r.get());
-  if (*count != '\0') reply.done.rows_affected = std::strtoll(count, nullptr, 10);
+  reply.done.rows_affected = rows_affected(r.get());
   if (status != PGRES_TUPLES_OK) return;
   const description& what = one.statement->what;
   reply.names = names_of(one.statement);
