@@ -123,7 +123,7 @@ class line : public std::enable_shared_from_this<line> {
   void take_and_send();
   [[nodiscard]] bool worth_sending() const noexcept;
   std::shared_ptr<line_request> take() noexcept;
-  [[nodiscard]] std::shared_ptr<prepared> statement_of(std::string_view text);
+  [[nodiscard]] const std::shared_ptr<prepared>& statement_of(std::string_view text);
   void send(std::shared_ptr<line_request> one, const std::shared_ptr<prepared>& statement);
   void execute(const prepared& statement);
   [[nodiscard]] bool gather(const std::shared_ptr<line_request>& one,
@@ -158,6 +158,7 @@ class line : public std::enable_shared_from_this<line> {
   std::vector<gathering> gathered_;  // and those that are still to be,
   std::size_t unsealed_ = 0;         // callers in both
   std::deque<flight> flights_;       // in the order of their Syncs
+  std::vector<std::vector<unit>> spare_;  // memory of flights that have landed
   encoded parameters_;
   std::deque<std::shared_ptr<line_request>> again_;  // taken, and to be sent anew
   std::size_t shared_ = 0;                           // flights of reads

@@ -92,7 +92,7 @@ void line::take_and_send() {
   while (!wire_->dead() && statements_.size() <= most_statements) {
     auto one = take();
     if (one == nullptr) break;
-    const auto statement = statement_of(one->text.view());
+    const auto& statement = statement_of(one->text.view());
     if (statement->ready) {
       send(std::move(one), statement);
     } else {
@@ -116,6 +116,10 @@ void line::seal() {
   if (open_.shared) ++shared_;
   unsealed_ = 0;
   flights_.push_back(std::exchange(open_, {}));
+  if (!spare_.empty()) {
+    open_.units = std::move(spare_.back());
+    spare_.pop_back();
+  }
   if (more != nullptr) prepare_merged(more);
 }
 
@@ -186,22 +190,22 @@ void line::prepare_merged(const std::shared_ptr<prepared>& statement) {
   flights_.push_back(std::move(preparation));
 }
 
-std::shared_ptr<line::prepared> line::statement_of(std::string_view text) {
+const std::shared_ptr<line::prepared>& line::statement_of(std::string_view text) {
   if (const auto found = statements_.find(text); found != statements_.end()) return found->second;
   seal();
   auto made = std::make_shared<prepared>();
   made->text = text;
   made->name = "weir_lane_" + std::to_string(++names_);
   made->reads = is_read(text);
-  statements_.emplace(made->text, made);
+  const auto& kept = statements_.emplace(made->text, made).first->second;
   const bool queued =
       PQsendPrepare(wire_->raw(), made->name.c_str(), made->text.c_str(), 0, nullptr) == 1 &&
       PQsendDescribePrepared(wire_->raw(), made->name.c_str()) == 1 && wire_->sync().has_value();
   if (!queued) wire_->kill();
   flight preparation;
-  preparation.preparation = made;
+  preparation.preparation = std::move(made);
   flights_.push_back(std::move(preparation));
-  return made;
+  return kept;
 }
 
 void line::send(std::shared_ptr<line_request> one, const std::shared_ptr<prepared>& statement) {
@@ -340,6 +344,9 @@ void line::landed(flight done) {
   for (const unit& one : done.units) {
     one.each([this](const auto& request) { finish(request); });
   }
+  if (spare_.size() == most_shared) return;
+  done.units.clear();
+  spare_.push_back(std::move(done.units));
 }
 
 /// One of them failed, and took the transaction that they shared with it: the others are as if they
