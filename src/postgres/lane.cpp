@@ -11,10 +11,10 @@ lane::lane(const std::shared_ptr<server>& at, const sql::lane_limits& limits) {
   }
 }
 
-line& lane::shortest() const noexcept {
-  line* best = lines_.front().get();
+const std::shared_ptr<line>& lane::shortest() const noexcept {
+  const std::shared_ptr<line>* best = &lines_.front();
   for (const auto& one : lines_) {
-    if (one->load() < best->load()) best = one.get();
+    if (one->load() < (*best)->load()) best = &one;
   }
   return *best;
 }
@@ -24,7 +24,7 @@ task<result<sql::lane_reply>> lane::run(context ctx, sql::statement_text text,
   if (const auto& bad = values.failure()) co_return std::unexpected(*bad);
   const auto mine = std::allocate_shared<line_request>(core::frame_allocator<line_request>{},
                                                        std::move(text), std::move(values));
-  const std::shared_ptr<line> on = shortest().shared_from_this();
+  const std::shared_ptr<line> on = shortest();
   if (auto taken = on->submit(mine); !taken) co_return std::unexpected(std::move(taken.error()));
   auto waited = co_await mine->done.wait(ctx);
   if (!waited) {

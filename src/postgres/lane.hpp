@@ -25,7 +25,7 @@ class lane final : public sql::driver_lane {
   task<void> close(context ctx) override;
 
  private:
-  [[nodiscard]] line& shortest() const noexcept;
+  [[nodiscard]] const std::shared_ptr<line>& shortest() const noexcept;
 
   std::vector<std::shared_ptr<line>> lines_;
 };

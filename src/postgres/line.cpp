@@ -36,6 +36,8 @@ result<void> line::submit(const std::shared_ptr<line_request>& one) {
     case pump_queue::answer::closed:
       return fail(errc::closed, "the database is closed");
     case pump_queue::answer::queued:
+      return {};
+    case pump_queue::answer::queued_first:
       static_cast<void>(poke_.try_send('\0'));  // one that waits already is enough
       return {};
     case pump_queue::answer::start_the_pump:

@@ -4,16 +4,19 @@
 
 namespace weir::postgres {
 
-pump_queue::answer pump_queue::submit(const std::shared_ptr<pumped>& one) {
+pump_queue::answer pump_queue::submit(std::shared_ptr<pumped> one) {
   load_.fetch_add(1);  // before the pump can answer it
   core::lock_guard guard{mutex_};
   if (closed_) {
     load_.fetch_sub(1);
     return answer::closed;
   }
-  one->self = one;
+  const bool first = queue_.empty();
   queue_.push_back(*one);
-  return std::exchange(running_, true) ? answer::queued : answer::start_the_pump;
+  pumped& queued = *one;
+  queued.self = std::move(one);
+  if (!std::exchange(running_, true)) return answer::start_the_pump;
+  return first ? answer::queued_first : answer::queued;
 }
 
 bool pump_queue::abandon(pumped& one) noexcept {

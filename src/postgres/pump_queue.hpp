@@ -29,9 +29,10 @@ struct pumped : core::list_hook {
 /// Thread safety: all members; `take` and `try_end` are the pump's.
 class pump_queue {
  public:
-  enum class answer : std::uint8_t { queued, start_the_pump, closed };
+  /// queued_first: nothing is queued before it, and a pump that waits for more is to be told.
+  enum class answer : std::uint8_t { queued, queued_first, start_the_pump, closed };
 
-  answer submit(const std::shared_ptr<pumped>& one);
+  answer submit(std::shared_ptr<pumped> one);
   /// Its caller waits no more. True: the pump has taken it.
   bool abandon(pumped& one) noexcept;
 
