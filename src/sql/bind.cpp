@@ -2,15 +2,25 @@
 
 namespace weir::sql {
 
+arguments::arguments(const arguments& other) : values_(other.values_) {
+  if (other.seldom_ != nullptr) seldom_ = std::make_unique<seldom>(*other.seldom_);
+}
+
+arguments::seldom& arguments::made_seldom() {
+  if (seldom_ == nullptr) seldom_ = std::make_unique<seldom>();
+  return *seldom_;
+}
+
 void arguments::keep(std::string_view name, result<value> made) {
   if (!made) {
-    if (!failure_) {
-      failure_ = std::move(made.error()).with("parameter", static_cast<std::int64_t>(size() + 1));
+    std::optional<error>& first = made_seldom().failure;
+    if (!first) {
+      first = std::move(made.error()).with("parameter", static_cast<std::int64_t>(size() + 1));
     }
     made = value{null};  // the following ones keep their numbers
   }
-  if (!name.empty()) names_.resize(values_.size());
-  if (!name.empty() || !names_.empty()) names_.emplace_back(name);
+  if (!name.empty()) made_seldom().names.resize(values_.size());
+  if (!name.empty() || !names().empty()) seldom_->names.emplace_back(name);
   values_.push_back(*std::move(made));
 }
 

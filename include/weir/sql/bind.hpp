@@ -3,7 +3,9 @@
 #include <chrono>
 #include <concepts>
 #include <limits>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -43,6 +45,14 @@ named_value<std::decay_t<T>> named(std::string_view name, T&& value) {
 class arguments {
  public:
   arguments() noexcept = default;
+  arguments(const arguments& other);
+  arguments(arguments&& other) noexcept = default;
+  arguments& operator=(arguments other) noexcept {
+    values_.swap(other.values_);
+    seldom_.swap(other.seldom_);
+    return *this;
+  }
+  ~arguments() = default;
 
   template <class... P>
   static arguments of(P&&... values) {
@@ -55,7 +65,12 @@ class arguments {
   /// Adds one, for calls whose number of parameters is known at run time only.
   template <class P>
   void add(P&& given) {
-    keep({}, bind<std::decay_t<P>>::from(std::forward<P>(given)));
+    auto made = bind<std::decay_t<P>>::from(std::forward<P>(given));
+    if (made && seldom_ == nullptr) {
+      values_.push_back(*std::move(made));
+    } else {
+      keep({}, std::move(made));
+    }
   }
   template <class T>
   void add(named_value<T> given) {
@@ -65,21 +80,26 @@ class arguments {
   /// Empties it. Keeps its memory.
   void clear() noexcept {
     values_.clear();
-    names_.clear();
-    failure_.reset();
+    seldom_.reset();
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return values_.size(); }
   [[nodiscard]] std::span<const value> values() const noexcept { return values_; }
 
   /// Empty if all are positional; otherwise one name per value, empty for positional ones.
-  [[nodiscard]] std::span<const std::string> names() const noexcept { return names_; }
+  [[nodiscard]] std::span<const std::string> names() const noexcept {
+    if (seldom_ == nullptr) return {};
+    return seldom_->names;
+  }
 
   /// Puts the values where a statement wants them. `place(name)` is the position of a named one.
   template <class F>
   result<void> arrange(std::size_t wanted, F place);
 
-  [[nodiscard]] const std::optional<error>& failure() const noexcept { return failure_; }
+  [[nodiscard]] std::optional<error> failure() const noexcept {
+    if (seldom_ == nullptr) return std::nullopt;
+    return seldom_->failure;
+  }
 
  private:
   using value_list = std::vector<value, core::frame_allocator<value>>;
@@ -87,33 +107,40 @@ class arguments {
   void keep(std::string_view name, result<value> made);
   [[nodiscard]] error wrong_count(std::size_t wanted) const;
 
+  /// Apart, since arguments go through many hands on their way.
+  struct seldom {
+    std::vector<std::string> names;
+    std::optional<error> failure;
+  };
+  seldom& made_seldom();
+
   value_list values_;
-  std::vector<std::string> names_;
-  std::optional<error> failure_;
+  std::unique_ptr<seldom> seldom_;  // null for most
 };
 
 template <class F>
 result<void> arguments::arrange(std::size_t wanted, F place) {
-  if (failure_) return std::unexpected(*failure_);
+  if (auto why = failure()) return std::unexpected(*std::move(why));
   if (values_.size() != wanted) return std::unexpected(wrong_count(wanted));
-  if (names_.empty()) return {};
+  const std::span<const std::string> given = names();
+  if (given.empty()) return {};
   value_list placed(wanted);
   std::vector<bool> taken(wanted, false);
   for (std::size_t i = 0; i < values_.size(); ++i) {
     std::optional<std::size_t> at = i;
-    if (!names_[i].empty()) at = place(names_[i]);
+    if (!given[i].empty()) at = place(given[i]);
     if (!at || *at >= wanted || taken[*at]) {
       return std::unexpected(error{errc::invalid_argument,
                                    "a parameter has a name that the statement does not have, or is "
                                    "given twice"}
                                  .with("parameter", static_cast<std::int64_t>(i + 1))
-                                 .with("name", names_[i]));
+                                 .with("name", given[i]));
     }
     taken[*at] = true;
     placed[*at] = std::move(values_[i]);
   }
   values_ = std::move(placed);
-  names_.clear();
+  seldom_.reset();
   return {};
 }
 
