@@ -4,6 +4,23 @@
 #include <utility>
 
 namespace weir::postgres {
+namespace {
+
+task<result<sql::reply>> answer_to(context ctx, std::shared_ptr<line> on,
+                                   std::shared_ptr<line_request> mine) {
+  if (auto bad = mine->values.failure()) co_return std::unexpected(*std::move(bad));
+  if (auto taken = on->submit(mine); !taken) co_return std::unexpected(std::move(taken.error()));
+  auto waited = co_await mine->done.wait(ctx);
+  if (!waited) {
+    const bool sent = on->abandon(*mine);
+    co_return std::unexpected(sql::with_outcome(
+        std::move(waited.error()), sent ? sql::outcome::unknown : sql::outcome::not_sent));
+  }
+  if (mine->failed) co_return std::unexpected(*std::move(mine->failed));
+  co_return std::move(mine->reply);
+}
+
+}  // namespace
 
 lane::lane(const std::shared_ptr<server>& at, const sql::lane_limits& limits) {
   for (std::size_t i = 0; i < std::max<std::size_t>(limits.connections, 1); ++i) {
@@ -19,21 +36,10 @@ const std::shared_ptr<line>& lane::shortest() const noexcept {
   return *best;
 }
 
-task<result<sql::lane_reply>> lane::run(context ctx, sql::statement_text text,
-                                        sql::arguments values) {
-  if (const auto& bad = values.failure()) co_return std::unexpected(*bad);
-  const auto mine = std::allocate_shared<line_request>(core::frame_allocator<line_request>{},
-                                                       std::move(text), std::move(values));
-  const std::shared_ptr<line> on = shortest();
-  if (auto taken = on->submit(mine); !taken) co_return std::unexpected(std::move(taken.error()));
-  auto waited = co_await mine->done.wait(ctx);
-  if (!waited) {
-    const bool sent = on->abandon(*mine);
-    co_return std::unexpected(sql::with_outcome(
-        std::move(waited.error()), sent ? sql::outcome::unknown : sql::outcome::not_sent));
-  }
-  if (auto failed = std::move(mine->failed)) co_return std::unexpected(*std::move(failed));
-  co_return std::move(mine->reply);
+task<result<sql::reply>> lane::run(context ctx, sql::statement_text text, sql::arguments values) {
+  return answer_to(std::move(ctx), shortest(),
+                   std::allocate_shared<line_request>(core::frame_allocator<line_request>{},
+                                                      std::move(text), std::move(values)));
 }
 
 void lane::begin_close() noexcept {

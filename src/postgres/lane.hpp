@@ -19,8 +19,8 @@ class lane final : public sql::driver_lane {
   lane(const lane&) = delete;
   lane& operator=(const lane&) = delete;
 
-  task<result<sql::lane_reply>> run(context ctx, sql::statement_text text,
-                                    sql::arguments values) override;
+  task<result<sql::reply>> run(context ctx, sql::statement_text text,
+                               sql::arguments values) override;
   void begin_close() noexcept override;
   task<void> close(context ctx) override;
 

@@ -29,12 +29,12 @@ namespace weir::postgres {
 ///     │ the caller leaves
 ///     └──► gone, and never sent
 struct line_request : pumped {
-  line_request(sql::statement_text text_, sql::arguments values_) noexcept
+  line_request(sql::statement_text&& text_, sql::arguments&& values_) noexcept
       : text(std::move(text_)), values(std::move(values_)) {}
 
   sql::statement_text text;
   sql::arguments values;
-  sql::lane_reply reply;
+  sql::reply reply;
   std::optional<error> failed;
 
   bool renewed = false;          // sent again, since its statement had to be prepared anew

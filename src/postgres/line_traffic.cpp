@@ -288,7 +288,7 @@ void line::answer(flight& front, pg_result r) {
   if (front.at >= front.units.size()) return;
   const unit& one = front.units[front.at];
   if (one.request == nullptr) return answer_merged(front, r.get());
-  sql::lane_reply& reply = one.request->reply;
+  sql::reply& reply = one.request->reply;
   reply.done.rows_affected = rows_affected(r.get());
   if (status != PGRES_TUPLES_OK) return;
   const description& what = one.statement->what;

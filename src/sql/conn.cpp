@@ -39,7 +39,7 @@ task<result<rows>> conn::do_query(context ctx, statement_text text, arguments a)
   co_return co_await session->query(std::move(ctx), 0, &text, &a);
 }
 
-task<result<first_row>> conn::do_query_row(context ctx, statement_text text, arguments a) {
+task<result<reply>> conn::do_query_row(context ctx, statement_text text, arguments a) {
   const auto session = session_;
   co_return co_await session->query_row(std::move(ctx), 0, &text, &a);
 }

@@ -125,11 +125,11 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
   std::shared_ptr<sql::driver_lane> lane_;
 };
 
-/// A single statement on the lane, which the database holds as long as it lives.
+/// A single statement on the lane.
 task<result<sql::exec_result>> lane_exec(std::shared_ptr<sql::driver_lane> on, context ctx,
                                          sql::statement_text text, sql::arguments a);
-task<result<sql::first_row>> lane_first(std::shared_ptr<sql::driver_lane> on, context ctx,
-                                        sql::statement_text text, sql::arguments a);
+task<result<sql::reply>> lane_run(const std::shared_ptr<sql::driver_lane>& on, context ctx,
+                                  sql::statement_text text, sql::arguments a);
 
 template <class T, class F>
 task<result<T>> sql_db::on_connection(context ctx, sql::access mode, std::source_location site,

@@ -60,16 +60,16 @@ task<result<rows>> db::do_query(context ctx, statement_text text, arguments a) {
                                                     std::move(body), twice));
 }
 
-task<result<first_row>> db::do_query_row(context ctx, statement_text text, arguments a) {
+task<result<reply>> db::do_query_row(context ctx, statement_text text, arguments a) {
   if (const auto& lane = core_->lane()) {
-    return core::lane_first(lane, std::move(ctx), std::move(text), std::move(a));
+    return core::lane_run(lane, std::move(ctx), std::move(text), std::move(a));
   }
   const bool twice = text.is_idempotent();
   const auto site = text.site();
   auto body = [ctx, text = std::move(text), a = std::move(a)](const session_ptr& s) mutable {
     return s->query_row(ctx, 0, &text, &a);
   };
-  return and_back(core_, core_->on_connection<first_row>(std::move(ctx), access::read_only, site,
+  return and_back(core_, core_->on_connection<reply>(std::move(ctx), access::read_only, site,
                                                          std::move(body), twice));
 }
 

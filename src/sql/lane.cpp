@@ -9,8 +9,8 @@ namespace weir::core {
 namespace {
 
 /// Once more if its answer was lost.
-task<result<sql::lane_reply>> ask_twice(sql::driver_lane* on, context ctx, sql::statement_text text,
-                                        sql::arguments a) {
+task<result<sql::reply>> run_twice(std::shared_ptr<sql::driver_lane> on, context ctx,
+                                   sql::statement_text text, sql::arguments a) {
   auto done = co_await on->run(ctx, text, a);
   if (done || sql::outcome_of(done.error()) != sql::outcome::unknown || !ctx.check()) {
     co_return done;
@@ -18,33 +18,22 @@ task<result<sql::lane_reply>> ask_twice(sql::driver_lane* on, context ctx, sql::
   co_return co_await on->run(ctx, std::move(text), std::move(a));
 }
 
-/// No coroutine of its own for what is asked once, which is nearly everything.
-task<result<sql::lane_reply>> ask(sql::driver_lane& on, context&& ctx, sql::statement_text&& text,
-                                  sql::arguments&& a) {
-  if (text.is_idempotent()) {
-    return ask_twice(&on, std::move(ctx), std::move(text), std::move(a));
-  }
-  return on.run(std::move(ctx), std::move(text), std::move(a));
-}
-
 }  // namespace
+
+/// No coroutine of its own for what is asked once, which is nearly everything.
+task<result<sql::reply>> lane_run(const std::shared_ptr<sql::driver_lane>& on, context ctx,
+                                  sql::statement_text text, sql::arguments a) {
+  if (text.is_idempotent()) {
+    return run_twice(on, std::move(ctx), std::move(text), std::move(a));
+  }
+  return on->run(std::move(ctx), std::move(text), std::move(a));
+}
 
 task<result<sql::exec_result>> lane_exec(std::shared_ptr<sql::driver_lane> on, context ctx,
                                          sql::statement_text text, sql::arguments a) {
-  auto done = co_await ask(*on, std::move(ctx), std::move(text), std::move(a));
+  auto done = co_await lane_run(on, std::move(ctx), std::move(text), std::move(a));
   if (!done) co_return std::unexpected(std::move(done.error()));
   co_return done->done;
-}
-
-task<result<sql::first_row>> lane_first(std::shared_ptr<sql::driver_lane> on, context ctx,
-                                        sql::statement_text text, sql::arguments a) {
-  auto done = co_await ask(*on, std::move(ctx), std::move(text), std::move(a));
-  if (!done) co_return std::unexpected(std::move(done.error()));
-  if (done->rows.rows() == 0) co_return fail(errc::not_found, "the query gave no row");
-  sql::first_row first;
-  first.names = std::move(done->names);
-  first.values = std::move(done->rows);
-  co_return first;
 }
 
 void close_lane_with(stopper& owner, std::shared_ptr<sql::driver_lane> one) {

@@ -178,20 +178,19 @@ task<result<bool>> sql_session::fetch_here(sql_stream* reader) {
   co_return more;
 }
 
-task<result<sql::first_row>> sql_session::first_here(context ctx, std::uint64_t serial,
+task<result<sql::reply>> sql_session::first_here(context ctx, std::uint64_t serial,
                                                      const statement_text* text, arguments* a) {
   auto st = co_await started(ctx, serial, text, a);
   if (!st) co_return std::unexpected(std::move(st.error()));
   sql::driver_statement& made = *(*st)->made;
-  sql::first_row found;
+  sql::reply found;
   const auto names = made.columns();
   found.names = sql::column_names::list(names.begin(), names.end());
-  found.values.start(names.size());
-  auto more = co_await made.fetch(ctx, &found.values, {.rows = 1, .bytes = 1});
+  found.rows.start(names.size());
+  auto more = co_await made.fetch(ctx, &found.rows, {.rows = 1, .bytes = 1});
   if (more && *more) co_await made.stop();
   connection().statements.put_back(*st);
   if (!more) co_return std::unexpected(std::move(more.error()));
-  if (found.values.rows() == 0) co_return fail(errc::not_found, "the query gave no row");
   co_return found;
 }
 
@@ -207,10 +206,10 @@ task<result<sql::rows>> sql_session::query(context ctx, std::uint64_t serial,
   co_return co_await call<sql::rows>(ctx, serial, purpose::statement, body);
 }
 
-task<result<sql::first_row>> sql_session::query_row(context ctx, std::uint64_t serial,
+task<result<sql::reply>> sql_session::query_row(context ctx, std::uint64_t serial,
                                                     const statement_text* text, arguments* a) {
   const auto body = [&] { return first_here(ctx, serial, text, a); };
-  co_return co_await call<sql::first_row>(ctx, serial, purpose::statement, body);
+  co_return co_await call<sql::reply>(ctx, serial, purpose::statement, body);
 }
 
 task<result<std::size_t>> sql_session::prepare(context ctx, const statement_text* text) {

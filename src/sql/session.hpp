@@ -50,7 +50,7 @@ class sql_session : public std::enable_shared_from_this<sql_session> {
                                       const sql::statement_text* text, sql::arguments* a);
   task<result<sql::rows>> query(context ctx, std::uint64_t serial, const sql::statement_text* text,
                                 sql::arguments* a);
-  task<result<sql::first_row>> query_row(context ctx, std::uint64_t serial,
+  task<result<sql::reply>> query_row(context ctx, std::uint64_t serial,
                                          const sql::statement_text* text, sql::arguments* a);
   task<result<std::size_t>> prepare(context ctx, const sql::statement_text* text);
   task<result<void>> ping(context ctx);
@@ -111,7 +111,7 @@ class sql_session : public std::enable_shared_from_this<sql_session> {
                                            const sql::statement_text* text, sql::arguments* a);
   task<result<sql::rows>> query_here(context ctx, std::uint64_t serial,
                                      const sql::statement_text* text, sql::arguments* a);
-  task<result<sql::first_row>> first_here(context ctx, std::uint64_t serial,
+  task<result<sql::reply>> first_here(context ctx, std::uint64_t serial,
                                           const sql::statement_text* text, sql::arguments* a);
   task<result<bool>> fetch_here(sql_stream* reader);
   task<result<void>> begin_here(context ctx, sql::tx_options options, bool owns);

@@ -37,7 +37,7 @@ task<result<rows>> tx::do_query(context ctx, statement_text text, arguments a) {
   co_return co_await session->query(std::move(ctx), serial_, &text, &a);
 }
 
-task<result<first_row>> tx::do_query_row(context ctx, statement_text text, arguments a) {
+task<result<reply>> tx::do_query_row(context ctx, statement_text text, arguments a) {
   const auto session = session_;
   co_return co_await session->query_row(std::move(ctx), serial_, &text, &a);
 }

@@ -53,7 +53,7 @@ class [[nodiscard]] conn final : public transactions {
 
   task<result<exec_result>> do_exec(context ctx, statement_text text, arguments a) override;
   task<result<rows>> do_query(context ctx, statement_text text, arguments a) override;
-  task<result<first_row>> do_query_row(context ctx, statement_text text, arguments a) override;
+  task<result<reply>> do_query_row(context ctx, statement_text text, arguments a) override;
   task<result<tx>> do_begin(context ctx, tx_options options, std::source_location site) override;
   task<result<void>> do_with_tx(context ctx, tx_options options, core::transaction_code* fn,
                                 std::source_location site) override;

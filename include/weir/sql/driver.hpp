@@ -167,12 +167,13 @@ class driver_connection {
   [[nodiscard]] virtual void* native() noexcept { return nullptr; }
 };
 
-/// What a statement of a lane gave.
-struct lane_reply {
+/// What a statement gave: all its rows, or the first one of those that `query_row` asked for.
+struct reply {
   exec_result done;
   column_names names;
   row_buffer rows;
 };
+using lane_reply = reply;
 
 /// How much a lane may have sent without an answer.
 struct lane_limits {
@@ -193,7 +194,8 @@ struct lane_limits {
 class driver_lane {
  public:
   virtual ~driver_lane() = default;
-  virtual task<result<lane_reply>> run(context ctx, statement_text text, arguments values) = 0;
+  /// The task keeps what it needs: it may begin when the lane is gone, and then says `closed`.
+  virtual task<result<reply>> run(context ctx, statement_text text, arguments values) = 0;
   /// Refuses what is new, and disconnects when all is answered. Returns at once.
   virtual void begin_close() noexcept = 0;
   /// The same, and waits for it. What is not answered when `ctx` ends fails as `unknown`.

@@ -18,16 +18,6 @@
 
 namespace weir::sql {
 
-/// The first row of a result, owned.
-struct first_row {
-  first_row() = default;
-
-  column_names names;
-  row_buffer values;
-
-  [[nodiscard]] row get() const noexcept { return {values, names, 0}; }
-};
-
 /// What a `db`, a `conn` and a `tx` have in common: running statements. Code that takes a
 /// `sql::queries&` works with each of them.
 ///
@@ -92,14 +82,15 @@ class queries {
 
   virtual task<result<exec_result>> do_exec(context ctx, statement_text text, arguments a) = 0;
   virtual task<result<rows>> do_query(context ctx, statement_text text, arguments a) = 0;
-  virtual task<result<first_row>> do_query_row(context ctx, statement_text text, arguments a) = 0;
+  virtual task<result<reply>> do_query_row(context ctx, statement_text text, arguments a) = 0;
 
  private:
   template <class... T>
-  static task<result<row_of<T...>>> typed_row(task<result<first_row>> asked) {
+  static task<result<row_of<T...>>> typed_row(task<result<reply>> asked) {
     const auto found = co_await std::move(asked);
     if (!found) co_return std::unexpected(found.error());
-    co_return found->get().template as<T...>();
+    if (found->rows.rows() == 0) co_return fail(errc::not_found, "the query gave no row");
+    co_return row{found->rows, found->names, 0}.template as<T...>();
   }
 
   template <class... T>

@@ -84,7 +84,7 @@ class [[nodiscard]] tx final : public queries {
 
   task<result<exec_result>> do_exec(context ctx, statement_text text, arguments a) override;
   task<result<rows>> do_query(context ctx, statement_text text, arguments a) override;
-  task<result<first_row>> do_query_row(context ctx, statement_text text, arguments a) override;
+  task<result<reply>> do_query_row(context ctx, statement_text text, arguments a) override;
 
   task<result<void>> point(std::string verb, std::string name);
 
