@@ -210,9 +210,12 @@ const std::shared_ptr<line::prepared>& line::statement_of(std::string_view text)
 
 void line::send(std::shared_ptr<line_request> one, const std::shared_ptr<prepared>& statement) {
   const auto no_names = [](std::string_view) { return std::optional<std::size_t>{}; };
-  auto fits = one->values.arrange(statement->what.parameters.size(), no_names);
-  if (fits) fits = parameters_.encode(one->values.values(), statement->what);
-  if (!fits) return refuse(one, std::move(fits.error()));
+  if (auto fits = one->values.arrange(statement->what.parameters.size(), no_names); !fits) {
+    return refuse(one, std::move(fits.error()));
+  }
+  if (auto fits = parameters_.encode(one->values.values(), statement->what); !fits) {
+    return refuse(one, std::move(fits.error()));
+  }
   const bool apart = !statement->reads || statement->apart != 0;
   if (statement->apart != 0) --statement->apart;
   if (apart) seal();
@@ -294,7 +297,9 @@ void line::answer(flight& front, pg_result r) {
   const description& what = one.statement->what;
   reply.names = names_of(one.statement);
   reply.rows.start(what.columns.size());
-  for (int row = 0; row < PQntuples(r.get()); ++row) {
+  const int rows = PQntuples(r.get());
+  reply.rows.reserve(static_cast<std::size_t>(rows));
+  for (int row = 0; row < rows; ++row) {
     if (auto added = add_row(reply.rows, r.get(), row, what); !added) {
       one.request->failed = std::move(added.error());
       return;

@@ -128,8 +128,8 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
 /// A single statement on the lane.
 task<result<sql::exec_result>> lane_exec(std::shared_ptr<sql::driver_lane> on, context ctx,
                                          sql::statement_text text, sql::arguments a);
-task<result<sql::reply>> lane_run(const std::shared_ptr<sql::driver_lane>& on, context ctx,
-                                  sql::statement_text text, sql::arguments a);
+task<result<sql::reply>> lane_run(const std::shared_ptr<sql::driver_lane>& on, context&& ctx,
+                                  sql::statement_text&& text, sql::arguments&& a);
 
 template <class T, class F>
 task<result<T>> sql_db::on_connection(context ctx, sql::access mode, std::source_location site,

@@ -21,8 +21,8 @@ task<result<sql::reply>> run_twice(std::shared_ptr<sql::driver_lane> on, context
 }  // namespace
 
 /// No coroutine of its own for what is asked once, which is nearly everything.
-task<result<sql::reply>> lane_run(const std::shared_ptr<sql::driver_lane>& on, context ctx,
-                                  sql::statement_text text, sql::arguments a) {
+task<result<sql::reply>> lane_run(const std::shared_ptr<sql::driver_lane>& on, context&& ctx,
+                                  sql::statement_text&& text, sql::arguments&& a) {
   if (text.is_idempotent()) {
     return run_twice(on, std::move(ctx), std::move(text), std::move(a));
   }

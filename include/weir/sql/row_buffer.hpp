@@ -24,6 +24,8 @@ class row_buffer {
 
   /// Empties it for rows of `columns` values. Keeps its memory.
   void start(std::size_t columns) noexcept;
+  /// Makes room for so many rows at once.
+  void reserve(std::size_t rows) { cells_.reserve(rows * columns_); }
 
   // The driver adds the values of a row in order, and then ends it.
   void add_null() { cells_.push_back({}); }
