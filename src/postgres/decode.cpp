@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <optional>
 #include <string>
@@ -212,6 +214,13 @@ result<void> add_row(sql::row_buffer& to, const PGresult* from, int row, const d
   }
   to.end_row();
   return {};
+}
+
+std::int64_t rows_affected(PGresult* r) noexcept {
+  const bool rows = PQresultStatus(r) == PGRES_TUPLES_OK;
+  if (rows && std::strncmp(PQcmdStatus(r), "SELECT", 6) == 0) return PQntuples(r);
+  const char* const count = PQcmdTuples(r);
+  return *count != '\0' ? std::strtoll(count, nullptr, 10) : 0;
 }
 
 }  // namespace weir::postgres

@@ -147,10 +147,12 @@ struct encoder {
 };
 
 result<void> encoded::encode(std::span<const sql::value> values, const description& wanted) {
-  pointers_.resize(values.size());
-  lengths_.resize(values.size());
-  formats_.resize(values.size());
-  numbers_.resize(values.size());
+  if (pointers_.size() != values.size()) {
+    pointers_.resize(values.size());
+    lengths_.resize(values.size());
+    formats_.resize(values.size());
+    numbers_.resize(values.size());
+  }
   texts_.clear();
   texts_.reserve(values.size());  // never moved: what they hold is pointed to
   bytes_ = 0;

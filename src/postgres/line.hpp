@@ -154,10 +154,10 @@ class line : public std::enable_shared_from_this<line> {
   // The pump's, and of whoever closes while none runs.
   std::unique_ptr<wire> wire_;
   std::unordered_map<std::string_view, std::shared_ptr<prepared>> statements_;
-  flight open_;                      // reads that are queued in libpq and have no Sync yet,
-  std::vector<gathering> gathered_;  // and those that are still to be,
-  std::size_t unsealed_ = 0;         // callers in both
-  std::deque<flight> flights_;       // in the order of their Syncs
+  flight open_;                           // reads that are queued in libpq and have no Sync yet,
+  std::vector<gathering> gathered_;       // and those that are still to be,
+  std::size_t unsealed_ = 0;              // callers in both
+  std::deque<flight> flights_;            // in the order of their Syncs
   std::vector<std::vector<unit>> spare_;  // memory of flights that have landed
   encoded parameters_;
   std::deque<std::shared_ptr<line_request>> again_;  // taken, and to be sent anew

@@ -1,12 +1,8 @@
 // What a line sends and what comes back.
 
 #include <algorithm>
-#include <charconv>
-#include <cstdlib>
-#include <cstring>
 #include <utility>
 
-#include "postgres/binary.hpp"
 #include "postgres/line.hpp"
 
 namespace weir::postgres {
@@ -41,28 +37,6 @@ bool is_read(std::string_view text) noexcept {
   return word.size() == wanted.size() &&
          std::equal(word.begin(), word.end(), wanted.begin(),
                     [](char c, char w) { return (c & ~0x20) == w; });
-}
-
-/// What a statement says that it did. A SELECT that is no SELECT INTO counts the rows that are here.
-std::int64_t rows_affected(PGresult* r) noexcept {
-  const bool rows = PQresultStatus(r) == PGRES_TUPLES_OK;
-  if (rows && std::strncmp(PQcmdStatus(r), "SELECT", 6) == 0) return PQntuples(r);
-  const char* const count = PQcmdTuples(r);
-  return *count != '\0' ? std::strtoll(count, nullptr, 10) : 0;
-}
-
-/// The number in front of a row of a merged read.
-std::optional<std::size_t> execution_of(const PGresult* r, int row) noexcept {
-  const char* const data = PQgetvalue(r, row, 0);
-  const int length = PQgetlength(r, row, 0);
-  if (PQfformat(r, 0) != 0) {
-    const auto number = from_network<std::int64_t>(data, length);
-    if (!number || *number < 0) return std::nullopt;
-    return static_cast<std::size_t>(*number);
-  }
-  std::size_t number = 0;
-  if (std::from_chars(data, data + length, number).ec != std::errc{}) return std::nullopt;
-  return number;
 }
 
 }  // namespace

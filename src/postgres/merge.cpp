@@ -170,6 +170,19 @@ std::optional<std::string> merged_text(std::string_view text, std::span<const Oi
          ") WITH ORDINALITY AS weir_each(" + names + "n), LATERAL (" + *read + ") AS weir_read";
 }
 
+std::optional<std::size_t> execution_of(const PGresult* r, int row) noexcept {
+  const char* const data = PQgetvalue(r, row, 0);
+  const int length = PQgetlength(r, row, 0);
+  if (PQfformat(r, 0) != 0) {
+    const auto number = from_network<std::int64_t>(data, length);
+    if (!number || *number < 0) return std::nullopt;
+    return static_cast<std::size_t>(*number);
+  }
+  std::size_t number = 0;
+  if (std::from_chars(data, data + length, number).ec != std::errc{}) return std::nullopt;
+  return number;
+}
+
 void merged_parameters::start(const description& what) {
   columns_.resize(what.parameters.size());
   for (std::size_t i = 0; i < columns_.size(); ++i) {

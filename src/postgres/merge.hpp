@@ -23,6 +23,9 @@ std::optional<std::string> merged_text(std::string_view text, std::span<const Oi
 /// The type of the arrays of a type; none if it is not known here.
 std::optional<Oid> array_of(Oid element) noexcept;
 
+/// The number in front of a row of such a statement; none if there is no number.
+std::optional<std::size_t> execution_of(const PGresult* r, int row) noexcept;
+
 /// The parameters of such a statement. Copies what it is given.
 class merged_parameters {
  public:

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -52,5 +53,9 @@ class encoded {
 /// what its type cannot be.
 result<void> add_row(sql::row_buffer& to, const PGresult* from, int row, const description& what,
                      int first = 0);
+
+/// What a statement says that it did. A SELECT that is no SELECT INTO counts the rows that are
+/// here.
+std::int64_t rows_affected(PGresult* of) noexcept;
 
 }  // namespace weir::postgres

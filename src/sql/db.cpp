@@ -70,7 +70,7 @@ task<result<reply>> db::do_query_row(context ctx, statement_text text, arguments
     return s->query_row(ctx, 0, &text, &a);
   };
   return and_back(core_, core_->on_connection<reply>(std::move(ctx), access::read_only, site,
-                                                         std::move(body), twice));
+                                                     std::move(body), twice));
 }
 
 task<result<tx>> db::do_begin(context ctx, tx_options options, std::source_location site) {

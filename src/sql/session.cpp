@@ -179,7 +179,7 @@ task<result<bool>> sql_session::fetch_here(sql_stream* reader) {
 }
 
 task<result<sql::reply>> sql_session::first_here(context ctx, std::uint64_t serial,
-                                                     const statement_text* text, arguments* a) {
+                                                 const statement_text* text, arguments* a) {
   auto st = co_await started(ctx, serial, text, a);
   if (!st) co_return std::unexpected(std::move(st.error()));
   sql::driver_statement& made = *(*st)->made;
@@ -207,7 +207,7 @@ task<result<sql::rows>> sql_session::query(context ctx, std::uint64_t serial,
 }
 
 task<result<sql::reply>> sql_session::query_row(context ctx, std::uint64_t serial,
-                                                    const statement_text* text, arguments* a) {
+                                                const statement_text* text, arguments* a) {
   const auto body = [&] { return first_here(ctx, serial, text, a); };
   co_return co_await call<sql::reply>(ctx, serial, purpose::statement, body);
 }

@@ -51,7 +51,7 @@ class sql_session : public std::enable_shared_from_this<sql_session> {
   task<result<sql::rows>> query(context ctx, std::uint64_t serial, const sql::statement_text* text,
                                 sql::arguments* a);
   task<result<sql::reply>> query_row(context ctx, std::uint64_t serial,
-                                         const sql::statement_text* text, sql::arguments* a);
+                                     const sql::statement_text* text, sql::arguments* a);
   task<result<std::size_t>> prepare(context ctx, const sql::statement_text* text);
   task<result<void>> ping(context ctx);
   task<result<void>> native(void (*fn)(void*, void*), void* argument);
@@ -112,7 +112,7 @@ class sql_session : public std::enable_shared_from_this<sql_session> {
   task<result<sql::rows>> query_here(context ctx, std::uint64_t serial,
                                      const sql::statement_text* text, sql::arguments* a);
   task<result<sql::reply>> first_here(context ctx, std::uint64_t serial,
-                                          const sql::statement_text* text, sql::arguments* a);
+                                      const sql::statement_text* text, sql::arguments* a);
   task<result<bool>> fetch_here(sql_stream* reader);
   task<result<void>> begin_here(context ctx, sql::tx_options options, bool owns);
   task<result<void>> commit_here(context ctx);
