@@ -16,7 +16,7 @@ task<result<sql::reply>> answer_to(context ctx, std::shared_ptr<line> on,
     co_return std::unexpected(sql::with_outcome(
         std::move(waited.error()), sent ? sql::outcome::unknown : sql::outcome::not_sent));
   }
-  if (mine->failed) co_return std::unexpected(*std::move(mine->failed));
+  if (auto failed = std::move(mine->failed)) co_return std::unexpected(*std::move(failed));
   co_return std::move(mine->reply);
 }
 

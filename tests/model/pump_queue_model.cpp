@@ -95,6 +95,32 @@ WEIR_MODEL(who_leaves_is_told_whether_the_pump_had_its_request) {
   model::sometimes(!taken, "the caller was faster");
 }
 
+WEIR_MODEL(a_pump_that_waits_is_told_by_the_first_of_those_who_queue) {
+  pump_queue queue;
+  channel<char> poke{1};
+  model::check(queue.submit(std::make_shared<pumped>()) == pump_queue::answer::start_the_pump,
+               "it is quiet");
+  const auto ask = [&] {
+    const auto answer = queue.submit(std::make_shared<pumped>());
+    model::check(answer == pump_queue::answer::queued || answer == pump_queue::answer::queued_first,
+                 "there is a pump");
+    if (answer == pump_queue::answer::queued_first) static_cast<void>(poke.try_send('\0'));
+    model::sometimes(answer == pump_queue::answer::queued, "somebody else tells it");
+  };
+  const auto pump = [&] {
+    for (int answered = 0; answered < 3;) {
+      if (const auto one = queue.take()) {
+        ++answered;
+        queue.answered();
+      } else {
+        static_cast<void>(wait(poke.recv({})));
+      }
+    }
+  };
+  model::threads(pump, ask, ask);
+  model::check(queue.load() == 0, "nothing is left");
+}
+
 WEIR_MODEL(a_closed_lane_leaves_nobody_waiting_and_no_pump) {
   lane on;
   bool open = false;
