@@ -11,8 +11,8 @@
 
 namespace weir::core {
 
-/// How a worker sleeps: on its park, there but for a tick at a time, or as the one that watches
-/// file descriptors for all.
+/// How a worker sleeps: on its park, or where file descriptors are watched for all, as the one who
+/// also looks after those that are awake, or as the one who stands by for that.
 enum class sleep_role : std::uint8_t { parked, standby, poller };
 
 /// Problem: a worker that goes to sleep while somebody schedules work must not sleep through it,
@@ -40,20 +40,21 @@ enum class sleep_role : std::uint8_t { parked, standby, poller };
 /// it stops searching, and looks after that.
 ///
 /// Step 3 begins awake (linger): whoever is woken soon needs no system call, nor does the waker.
-/// Both roles have a token for that. A park has its own; the poller's is
+/// A park has a token for that; each of the two who poll has one that is
 ///
 ///              signal                     signal: kicks
 ///   nothing ─────────► token    in_poll ───────────────► token
 ///   nothing ─────────► in_poll  any ───────────► nothing
 ///           begin_poll              take_poll, begin_poll, end_poll
 ///
-/// The poller is one of the sleepers, and keeps the role until it has retired: two threads in one
-/// epoll_wait would take each other's kicks. Whoever retires while nobody polls and others are
-/// parked calls `hand_over`, so that while any worker sleeps, one polls or is about to.
+/// Two poll, so that events go on being seen when one of them goes to work, and nobody has to be
+/// woken to replace it. If events come more often than once in a tick, the standby wakes once in a
+/// tick, and becomes the poller when there has been none for as long. Otherwise, and if both have
+/// gone, whoever retires calls `hand_over`: while any worker sleeps, one polls or is about to.
 ///
-/// If events come more often than once in a tick, that would wake a worker for each, mostly to
-/// find nothing. Then one of the parked stands by: it wakes once in a tick and takes the role if
-/// nobody has it. Who goes to work for a short time leaves it at that.
+/// Both sleep in one epoll_wait, and either may get the other's kick. It passes that on and leaves
+/// (`awaited`), and nobody joins a place beside one who has been signalled until it has retired. So
+/// the second kick meets only the one that it is for.
 ///
 /// Thread safety: the worker's functions from worker `w` only, the others from any thread.
 class idle_set {
@@ -73,26 +74,27 @@ class idle_set {
   [[nodiscard]] bool found() noexcept { return searching_.fetch_sub(1) == 1; }
   /// Ends a search without. Requires: the caller looks once more before it sleeps, and as the
   /// standby sleeps until `relief` at most.
-  sleep_role announce(std::uint32_t w, bool searching, time_point now) noexcept;
-  /// Sleeps on the park of `w`, which is not for the poller.
+  sleep_role announce(std::uint32_t w, bool searching) noexcept;
+  /// Sleeps on the park of `w`, which is for the role parked.
   void park(std::uint32_t w, time_point deadline) noexcept;
-  /// When the standby has to look again; `now`: it has to end its sleep, since the poller has been
-  /// away for a tick, or has stayed in its place for one.
+  /// When the standby has to look again; `now`: it has to end its sleep, since there has been no
+  /// poller for a tick.
   [[nodiscard]] time_point relief(time_point now) noexcept;
   /// True if a waker has ended the sleep already, maybe an earlier one. Never sleeps.
   [[nodiscard]] bool roused(std::uint32_t w, sleep_role role) noexcept {
-    return role == sleep_role::poller ? take_poll() : places_[w].park.try_wait();
+    return role == sleep_role::parked ? places_[w].park.try_wait() : take_poll(w);
   }
-  /// The poller is about to sleep where only `kick` reaches it. False: it was signalled before.
-  [[nodiscard]] bool begin_poll() noexcept;
-  void end_poll() noexcept { poll_word_.store(nothing); }
+  /// It is about to sleep where only `kick` reaches it. False: it was signalled before.
+  [[nodiscard]] bool begin_poll(std::uint32_t w) noexcept;
+  void end_poll(std::uint32_t w) noexcept { places_[w].poll_word.store(nothing); }
+  /// After a kick. True: it may be the other one's, so `w` kicks again and ends its sleep.
+  [[nodiscard]] bool awaited(std::uint32_t w) noexcept;
   /// Ends the sleep. True if a waker has ended it: then the worker is searching.
   [[nodiscard]] bool retire(std::uint32_t w, time_point now) noexcept;
   /// False once a waker has ended the sleep of `w`.
   [[nodiscard]] bool asleep(std::uint32_t w) noexcept;
-  /// Passes the poller's role on, if it is free and others sleep. `brief`: the caller will be back
-  /// soon, so that one who stands by is enough.
-  void hand_over(bool brief) noexcept;
+  /// Wakes somebody to be the poller, if there is none and nobody will see to that soon.
+  void hand_over() noexcept;
 
   // The waker's side.
 
@@ -102,25 +104,38 @@ class idle_set {
   }
   /// Wakes this worker if it sleeps.
   void wake(std::uint32_t w) noexcept;
+  /// Wakes the poller, if there is one.
+  void wake_poller() noexcept;
   /// Wakes all.
   void wake_all() noexcept;
 
   // What others ask.
 
   [[nodiscard]] std::uint32_t sleepers() const noexcept { return sleepers_.load(); }
-  [[nodiscard]] bool has_poller() const noexcept { return poller_seen_.load(); }
+  /// Somebody sees events.
+  [[nodiscard]] bool polled() const noexcept { return in_place_.load() != 0; }
+  /// There is a poller.
+  [[nodiscard]] bool watched() const noexcept { return (in_place_.load() & 1U) != 0; }
 
  private:
   enum : std::uint32_t { none = ~0U };
+  enum poll_state : std::uint8_t { nothing, token, in_poll };
   struct place {
     core::park park;
+    atomic<poll_state> poll_word{nothing};
     bool asleep = false;  // guarded by mutex_
   };
 
-  enum poll_state : std::uint8_t { nothing, token, in_poll };
-
-  [[nodiscard]] bool take_poll() noexcept;
+  [[nodiscard]] bool take_poll(std::uint32_t w) noexcept;
   bool wake_some() noexcept;
+  /// It polls, and has been signalled.
+  [[nodiscard]] bool leaving(std::uint32_t w) const noexcept WEIR_REQUIRES(mutex_) {
+    return w != none && !places_[w].asleep;
+  }
+  [[nodiscard]] sleep_role role_of(std::uint32_t w) const noexcept WEIR_REQUIRES(mutex_);
+  [[nodiscard]] std::uint32_t polling_sleeper() const noexcept WEIR_REQUIRES(mutex_);
+  sleep_role call(std::uint32_t w) noexcept WEIR_REQUIRES(mutex_);
+  void note_places() noexcept WEIR_REQUIRES(mutex_);
   void remove(std::uint32_t w) noexcept WEIR_REQUIRES(mutex_);
   void signal(std::uint32_t w, sleep_role role) noexcept;
 
@@ -129,13 +144,15 @@ class idle_set {
   void* const argument_;
   atomic<std::uint32_t> sleepers_{0};  // written under the mutex
   atomic<std::uint32_t> searching_{0};
-  atomic<bool> poller_seen_{false};  // poller_ != none
-  atomic<poll_state> poll_word_{nothing};
+  atomic<std::uint8_t> in_place_{0};  // a poller: 1, a standby: 2
+  // relaxed: who came last into epoll_wait, and so is the first to be woken there; a guess.
+  atomic<std::uint32_t> last_in_{0};
   mutex mutex_;
   std::uint32_t poller_ WEIR_GUARDED_BY(mutex_) = none;
   std::uint32_t standby_ WEIR_GUARDED_BY(mutex_) = none;
   time_point left_ WEIR_GUARDED_BY(mutex_) = time_point::min();  // when a poller last went to work
   bool often_ WEIR_GUARDED_BY(mutex_) = false;  // and the one before it was less than a tick ago
+  bool looks_ WEIR_GUARDED_BY(mutex_) = false;  // the standby does, within a tick
   std::uint32_t parked_count_ WEIR_GUARDED_BY(mutex_) = 0;
   const std::unique_ptr<std::uint32_t[]> parked_;  // guarded by mutex_; a stack: warm ones first
   const std::unique_ptr<place[]> places_;

@@ -89,8 +89,8 @@ class reactor {
   reactor& operator=(const reactor&) = delete;
 
   /// Sleeps until something happens, `kick` is called or `longest` has passed (never early by more
-  /// than the clock's grain); zero looks only, max() is for ever. One thread sleeps at a time;
-  /// another that only looks may take its kick, and then passes it on.
+  /// than the clock's grain); zero looks only, max() is for ever. Of several threads one gets an
+  /// event or a kick, which it passes on if that was for another.
   struct polled {
     std::size_t descriptors = 0;  ///< how many had events
     bool kicked = false;

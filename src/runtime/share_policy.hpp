@@ -77,8 +77,6 @@ class share_policy {
   [[nodiscard]] bool worth_sharing(std::size_t queued) const noexcept {
     return queued >= worth_.load(std::memory_order_relaxed);
   }
-  /// The owner's: its runs are shorter than waking another one.
-  [[nodiscard]] bool brief() const noexcept { return average_ns_ < waking_.ns(); }
 
  private:
   static constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();

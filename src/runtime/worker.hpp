@@ -84,9 +84,11 @@ class worker {
   work* search_others() noexcept;
   void end_search() noexcept;
   work* sleep(bool& searching, bool& ended) noexcept;
-  work* poll() noexcept;
-  void park(sleep_role role) noexcept;
+  work* poll(sleep_role role) noexcept;
+  void park() noexcept;
   duration poll_limit(std::uint32_t& quiet) noexcept;
+  duration standby_limit() noexcept;
+  bool passed_on(bool kicked) noexcept;
   [[nodiscard]] duration until(time_point when) const noexcept;
   void leave_deep_sleep() noexcept;
   bool roused(sleep_role role) noexcept;

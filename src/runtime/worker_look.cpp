@@ -24,7 +24,7 @@ void worker::look_around() noexcept {
   const bool room = ring_.size() < ring_.capacity / 2;
   if (work* item = take_injected(room ? injected_batch : 2)) push(*item);
   // While a worker sleeps, one of them polls and watches.
-  if (core_.idle.has_poller()) return;
+  if (core_.idle.polled()) return;
   if (core_.reactor.in_use() && now - last_poll_ >= poll_interval) {
     last_poll_ = now;
     wake_list wakes;

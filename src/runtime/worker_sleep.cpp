@@ -59,14 +59,22 @@ work* worker::search_others() noexcept {
 /// What ends a sleep, looked for while still awake: a waker, or an event.
 bool worker::roused(sleep_role role) noexcept {
   if (core_.idle.roused(index_, role)) return true;
-  if (role != sleep_role::poller || !core_.reactor.in_use()) return false;
+  if (role == sleep_role::parked || !core_.reactor.in_use()) return false;
   wake_list wakes;
-  return core_.reactor.poll(duration::zero(), wakes).descriptors != 0;
+  const reactor::polled seen = core_.reactor.poll(duration::zero(), wakes);
+  return passed_on(seen.kicked) || seen.descriptors != 0;
+}
+
+/// True if a kick may have been for the other one who polls, which gets it then.
+bool worker::passed_on(bool kicked) noexcept {
+  if (!kicked || !core_.idle.awaited(index_)) return false;
+  core_.reactor.kick();
+  return true;
 }
 
 /// One sleep, from the announcement to the retirement.
 work* worker::sleep(bool& searching, bool& ended) noexcept {
-  const sleep_role role = core_.idle.announce(index_, searching, monotonic_now());
+  const sleep_role role = core_.idle.announce(index_, searching);
   // The last look: whatever became visible before the announcement is found here, and whoever
   // makes something visible after it finds us asleep.
   work* item = take_injected(ring_.capacity / 2);
@@ -75,10 +83,10 @@ work* worker::sleep(bool& searching, bool& ended) noexcept {
   if (item == nullptr && !stopping) {
     worker_counters::add(counters_.parks, 1);
     if (!linger_.look([&] { return roused(role); }, timers_.next())) {
-      if (role == sleep_role::poller) {
-        item = poll();
+      if (role == sleep_role::parked) {
+        park();
       } else {
-        park(role);
+        item = poll(role);
       }
     }
     linger_.slept();
@@ -87,7 +95,7 @@ work* worker::sleep(bool& searching, bool& ended) noexcept {
   policy_.slept(now);
   searching = core_.idle.retire(index_, now);
   if (searching) core_.waking.woken(now);
-  if (!core_.idle.has_poller()) core_.idle.hand_over(policy_.brief());
+  if (!core_.idle.watched()) core_.idle.hand_over();
   leave_deep_sleep();
   if (item == nullptr) item = next_local();  // what events brought
   // Timers that are left when the runtime ends expire early, and their tasks still run.
@@ -100,16 +108,10 @@ duration worker::until(time_point when) const noexcept {
   return std::max(duration::zero(), when - core_.time.now());
 }
 
-void worker::park(sleep_role role) noexcept {
-  const bool standby = role == sleep_role::standby;
-  for (time_point now = monotonic_now();;) {
-    const duration longest = until(timers_.next());
-    time_point end = longest == duration::max() ? time_point::max() : saturating_add(now, longest);
-    if (standby) end = std::min(end, core_.idle.relief(now));
-    if (end > now) core_.idle.park(index_, end);
-    if (!standby || end <= now || !core_.idle.asleep(index_)) return;
-    now = monotonic_now();
-  }
+void worker::park() noexcept {
+  const duration longest = until(timers_.next());
+  core_.idle.park(index_, longest == duration::max() ? time_point::max()
+                                                     : saturating_add(monotonic_now(), longest));
 }
 
 /// How long the poller may sleep before it looks at the others. While all have slept for a second
@@ -131,23 +133,34 @@ duration worker::poll_limit(std::uint32_t& quiet) noexcept {
 }
 
 void worker::leave_deep_sleep() noexcept {
-  if (core_.deep.load() && core_.deep.exchange(false)) core_.reactor.kick();
+  if (core_.deep.load() && core_.deep.exchange(false)) core_.idle.wake_poller();
 }
 
-work* worker::poll() noexcept {
+/// Likewise for the one who stands by; zero: it is to be the poller.
+duration worker::standby_limit() noexcept {
+  const time_point now = monotonic_now();
+  const time_point end = core_.idle.relief(now);
+  return end == time_point::max() ? duration::max() : end - now;
+}
+
+work* worker::poll(sleep_role role) noexcept {
+  const bool standby = role == sleep_role::standby;
   std::uint32_t quiet = 0;
   for (;;) {
-    const duration limit = poll_limit(quiet);
-    if (core_.idle.begin_poll()) {
+    const duration limit = standby ? standby_limit() : poll_limit(quiet);
+    if (standby && limit == duration::zero()) return nullptr;
+    bool kicked = false;
+    if (core_.idle.begin_poll(index_)) {
       wake_list wakes;
-      core_.reactor.poll(std::min(limit, until(timers_.next())), wakes);
-      core_.idle.end_poll();
+      kicked = core_.reactor.poll(std::min(limit, until(timers_.next())), wakes).kicked;
+      core_.idle.end_poll(index_);
     }
-    if (limit == duration::max()) core_.deep.store(false);
+    if (!standby && limit == duration::max()) core_.deep.store(false);
+    const bool leaves = passed_on(kicked);
     expire_due();
     if (work* item = next_local()) return item;
-    if (!core_.idle.asleep(index_)) return nullptr;
-    if (sharing_ == sharing::shared) {
+    if (leaves || !core_.idle.asleep(index_)) return nullptr;
+    if (!standby && sharing_ == sharing::shared) {
       if (work* item = watch_others(true)) return item;
       if (work* item = next_local()) return item;  // timers of a stuck worker
     }

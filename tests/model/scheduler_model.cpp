@@ -69,16 +69,37 @@ WEIR_MODEL(a_shared_queue_hands_each_item_out_once) {
   for (counted& item : items) model::check(item.runs.load() == 1, "each item ran once");
 }
 
-/// Two workers, reduced to their protocol: look, announce, look again, sleep, retire. Whoever is
-/// the poller sleeps on a park of its own, as on epoll.
+/// What ends a sleep in epoll_wait: a kick is taken by whoever of those who sleep there comes
+/// first.
+template <std::uint32_t Workers>
+struct kicks {
+  core::atomic<bool> pending{false};
+  core::park beds[Workers];
+
+  void kick() noexcept {
+    pending.store(true);
+    for (core::park& one : beds) one.wake();
+  }
+  /// False: the time is over.
+  bool wait(std::uint32_t w, core::time_point end) {
+    for (;;) {
+      if (pending.exchange(false)) return true;
+      if (core::monotonic_now() >= end) return false;
+      beds[w].wait_until(end);
+    }
+  }
+};
+
+/// Some workers, reduced to their protocol: look, announce, look again, sleep, retire.
+template <std::uint32_t Workers>
 struct small_scheduler {
   core::work_queue queue;
-  core::park poller;
+  kicks<Workers> epoll;
   core::atomic<int> left{2};
-  core::idle_set idle{2, [](void* self) noexcept { static_cast<small_scheduler*>(self)->kick(); },
-                      this};
+  core::idle_set idle{
+      Workers, [](void* self) noexcept { static_cast<small_scheduler*>(self)->kick(); }, this};
 
-  void kick() noexcept { poller.wake(); }
+  void kick() noexcept { epoll.kick(); }
 
   void put(core::work& item) {
     queue.push(item);
@@ -91,6 +112,18 @@ struct small_scheduler {
     if (left.fetch_sub(1) == 1) idle.wake_all();
   }
 
+  void poll(std::uint32_t w, core::sleep_role role) {
+    while (idle.asleep(w)) {
+      const core::time_point now = core::monotonic_now();
+      const bool standby = role == core::sleep_role::standby;
+      const core::time_point end = standby ? idle.relief(now) : core::time_point::max();
+      if (end <= now || !idle.begin_poll(w)) return;
+      const bool kicked = epoll.wait(w, end);
+      idle.end_poll(w);
+      if (kicked && idle.awaited(w)) return kick();
+    }
+  }
+
   void worker(std::uint32_t index) {
     bool searching = false;
     while (left.load() != 0) {
@@ -99,23 +132,17 @@ struct small_scheduler {
         if (!searching) idle.search();
         item = take();
         if (item == nullptr) {
-          const core::sleep_role role = idle.announce(index, true, core::monotonic_now());
+          const core::sleep_role role = idle.announce(index, true);
           item = take();
-          if (item == nullptr && left.load() != 0) {
-            if (role == core::sleep_role::poller) {
-              while (!idle.roused(index, role) && idle.asleep(index)) {
-                if (!idle.begin_poll()) continue;
-                poller.wait();
-                idle.end_poll();
-              }
-            } else if (!idle.roused(index, role)) {
-              idle.park(index, role == core::sleep_role::standby
-                                   ? idle.relief(core::monotonic_now())
-                                   : core::time_point::max());
+          if (item == nullptr && left.load() != 0 && !idle.roused(index, role)) {
+            if (role == core::sleep_role::parked) {
+              idle.park(index, core::time_point::max());
+            } else {
+              poll(index, role);
             }
           }
           searching = idle.retire(index, core::monotonic_now());
-          if (!idle.has_poller()) idle.hand_over(index == 0);
+          if (!idle.watched()) idle.hand_over();
           if (item == nullptr) item = take();
         } else {
           searching = true;
@@ -132,7 +159,7 @@ struct small_scheduler {
 };
 
 WEIR_MODEL(work_from_outside_is_not_slept_through, .bound = 2) {
-  small_scheduler s;
+  small_scheduler<2> s;
   counted items[2];
   model::threads([&] { s.worker(0); }, [&] { s.worker(1); },
                  [&] {
@@ -142,68 +169,85 @@ WEIR_MODEL(work_from_outside_is_not_slept_through, .bound = 2) {
   for (counted& item : items) model::check(item.runs.load() == 1, "each item ran once");
 }
 
-/// Workers that have done nothing else than sleep. Worker 0 polls, and has gone to work twice
-/// within a tick, so that worker 1 stands by; worker 2, if there is one, had parked before that.
+WEIR_MODEL(work_from_outside_is_not_slept_through_by_three, .bound = 1, .timeouts = 0) {
+  small_scheduler<3> s;
+  counted items[2];
+  model::threads([&] { s.worker(0); }, [&] { s.worker(1); }, [&] { s.worker(2); },
+                 [&] {
+                   s.put(items[0]);
+                   s.put(items[1]);
+                 });
+  for (counted& item : items) model::check(item.runs.load() == 1, "each item ran once");
+}
+
+/// Workers that do nothing else than sleep. Worker 0 polls and worker 1 stands by. Worker 0 has
+/// gone to work twice within a tick, so that worker 1 looks whether there is a poller.
 struct sleepers {
-  core::idle_set idle{3, [](void*) noexcept {}, nullptr};
-  core::park ends[2];  // of the work of 0 and 1
+  kicks<3> epoll;
+  core::idle_set idle{3, [](void* self) noexcept { static_cast<sleepers*>(self)->epoll.kick(); },
+                      this};
+  core::park over;  // the work
   core::time_point left;
   core::time_point relieved;
 
-  explicit sleepers(bool third) {
+  explicit sleepers(bool often) {
     expect(0, core::sleep_role::poller);
-    if (third) expect(2, core::sleep_role::parked);
-    for (int i = 0; i < 2; ++i) {
+    expect(1, core::sleep_role::standby);
+    for (int i = 0; often && i < 2; ++i) {
       static_cast<void>(idle.retire(0, core::monotonic_now()));
       expect(0, core::sleep_role::poller);
     }
-    expect(1, core::sleep_role::standby);
   }
 
-  core::sleep_role announce(std::uint32_t w) {
-    return idle.announce(w, false, core::monotonic_now());
-  }
   void expect(std::uint32_t w, core::sleep_role role) {
-    model::check(announce(w) == role, "it sleeps in that role");
+    model::check(idle.announce(w, false) == role, "it sleeps in that role");
   }
 
   /// Whether it has been woken.
   bool retire(std::uint32_t w, core::time_point now) {
     const bool woken = idle.retire(w, now);
     if (woken) static_cast<void>(idle.found());
-    if (!idle.has_poller()) idle.hand_over(true);
+    if (!idle.watched()) idle.hand_over();
     return woken;
-  }
-
-  void work(std::uint32_t w) {
-    left = core::monotonic_now();
-    retire(w, left);
-    ends[w].wait();
   }
 
   /// One sleep. True: a waker has ended it.
   bool sleep(std::uint32_t w, core::sleep_role role) {
-    if (role == core::sleep_role::standby) {
-      for (core::time_point now = core::monotonic_now(), end = idle.relief(now);
-           end > now && idle.asleep(w); now = core::monotonic_now(), end = idle.relief(now)) {
-        idle.park(w, end);
-      }
-    } else {
+    if (role == core::sleep_role::parked) {
       idle.park(w, core::time_point::max());
+    } else {
+      while (idle.asleep(w)) {
+        const core::time_point now = core::monotonic_now();
+        const core::time_point end =
+            role == core::sleep_role::standby ? idle.relief(now) : core::time_point::max();
+        if (end <= now || !idle.begin_poll(w)) break;
+        const bool kicked = epoll.wait(w, end);
+        idle.end_poll(w);
+        if (kicked && idle.awaited(w)) {
+          epoll.kick();
+          break;
+        }
+      }
     }
     return retire(w, core::monotonic_now());
   }
 
-  /// It is woken for nothing else.
-  void sleep_until_it_polls(std::uint32_t w, core::sleep_role role) {
-    for (; role != core::sleep_role::poller; role = announce(w)) sleep(w, role);
+  /// An event sends the poller to work for long.
+  void work(std::uint32_t w) {
+    left = core::monotonic_now();
+    retire(w, left);
+    over.wait();
+  }
+
+  void sleep_until_it_is_the_poller(std::uint32_t w, core::sleep_role role) {
+    for (; role != core::sleep_role::poller; role = idle.announce(w, false)) sleep(w, role);
     relieved = core::monotonic_now();
-    for (core::park& one : ends) one.wake();
+    over.wake();
   }
 };
 
 WEIR_MODEL(a_poller_that_is_long_at_work_is_relieved_within_a_tick, .timeouts = 1) {
-  sleepers s{false};
+  sleepers s{true};
   core::park nap;
   const core::time_point later = core::monotonic_now() + core::idle_set::tick / 2;
   model::threads(
@@ -211,24 +255,37 @@ WEIR_MODEL(a_poller_that_is_long_at_work_is_relieved_within_a_tick, .timeouts = 
         nap.wait_until(later);
         s.work(0);
       },
-      [&] { s.sleep_until_it_polls(1, core::sleep_role::standby); });
+      [&] { s.sleep_until_it_is_the_poller(1, core::sleep_role::standby); });
   model::check(s.relieved <= s.left + core::idle_set::tick, "in time");
   model::sometimes(s.relieved > s.left, "it was left alone until then");
 }
 
-/// Woken to share work, the one who stood by leaves that to another.
-WEIR_MODEL(who_stands_by_and_goes_to_work_is_replaced, .timeouts = 0) {
-  sleepers s{true};
+/// Nobody has told the one who stands by to look.
+WEIR_MODEL(a_poller_that_goes_to_work_seldom_wakes_who_stands_by, .timeouts = 0) {
+  sleepers s{false};
   model::threads([&] { s.work(0); },
-                 [&] {
-                   if (s.sleep(1, core::sleep_role::standby)) {
-                     s.ends[1].wait();
-                   } else {
-                     s.sleep_until_it_polls(1, s.announce(1));
-                   }
-                 },
-                 [&] { s.sleep_until_it_polls(2, core::sleep_role::parked); },
-                 [&] { s.idle.wake(1); });
+                 [&] { s.sleep_until_it_is_the_poller(1, core::sleep_role::standby); });
+}
+
+/// Both sleep in one epoll_wait, and each may get the kick of the other.
+WEIR_MODEL(a_kick_reaches_the_one_of_two_it_is_for, .timeouts = 0) {
+  sleepers s{false};
+  core::atomic<bool> asked[2]{};
+  const auto sleeps_until_asked = [&](std::uint32_t w, core::sleep_role role) {
+    while (!asked[w].load()) {
+      s.sleep(w, role);
+      if (asked[w].load()) return;
+      role = s.idle.announce(w, false);
+    }
+    s.retire(w, core::monotonic_now());
+  };
+  const auto ask = [&](std::uint32_t w) {
+    asked[w].store(true);
+    s.idle.wake(w);
+  };
+  model::threads([&] { sleeps_until_asked(0, core::sleep_role::poller); },
+                 [&] { sleeps_until_asked(1, core::sleep_role::standby); }, [&] { ask(1); },
+                 [&] { ask(0); });
 }
 
 WEIR_MODEL(blocking_threads_run_all_before_stop_returns, .timeouts = 1) {

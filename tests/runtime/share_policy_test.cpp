@@ -70,15 +70,5 @@ TEST(share_policy, never_shares_tiny_runs) {
   EXPECT_FALSE(policy.worth_sharing(1'000'000));
 }
 
-TEST(share_policy, calls_runs_brief_that_are_shorter_than_waking) {
-  wake_cost cost;
-  wake_often(cost, 50us);
-  share_policy policy{cost};
-  run_often(policy, 5us);
-  EXPECT_TRUE(policy.brief());
-  run_often(policy, 500us);
-  EXPECT_FALSE(policy.brief());
-}
-
 }  // namespace
 }  // namespace weir::core

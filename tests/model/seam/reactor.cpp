@@ -109,7 +109,8 @@ ssize_t model_write(int, const void*, std::size_t size) {
 int model_poll(epoll_event* events, int size, weir::core::time_point deadline) {
   const auto here = std::source_location::current();
   weir::model::step(op::futex_wait, &the_epoll, here);
-  if (!anything_ready() && deadline > execution::current.now()) {
+  // Of several who sleep here one gets the event; the others sleep on.
+  while (!anything_ready() && deadline > execution::current.now()) {
     const unsigned self = 1U << execution::current.thread();
     epoll().waiting |= self;
     execution::current.block(op::futex_wait, &the_epoll, deadline, false);
