@@ -41,7 +41,8 @@ inline double resident_bytes() {
 }
 
 inline void emit(const std::string& row, const char* unit, double value) {
-  std::printf("{\"row\": \"%s\", \"unit\": \"%s\", \"value\": %.6g}\n", row.c_str(), unit, value);
+  // All digits of a count: it is compared with the server's.
+  std::printf("{\"row\": \"%s\", \"unit\": \"%s\", \"value\": %.15g}\n", row.c_str(), unit, value);
 }
 
 inline double median(std::vector<double> values) {
