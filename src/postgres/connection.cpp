@@ -186,8 +186,7 @@ task<sql::batch_end> connection::run_batch(context ctx, std::span<sql::batch_ste
       end.failed = server_error(r.get());
       return;
     }
-    const char* count = PQcmdTuples(r.get());
-    one.done.rows_affected = *count != '\0' ? std::strtoll(count, nullptr, 10) : 0;
+    one.done.rows_affected = rows_affected(r.get());
     if (one.rows != nullptr && status == PGRES_TUPLES_OK) {
       const auto& what = static_cast<const statement&>(*one.made).what();
       for (int row = 0; row < PQntuples(r.get()) && !end.failed; ++row) {

@@ -1,4 +1,3 @@
-#include <cstdlib>
 #include <utility>
 
 #include "postgres/connection.hpp"
@@ -67,8 +66,7 @@ task<result<sql::exec_result>> statement::exec(context ctx, std::span<const sql:
         refused = std::move(r);
         return;
       }
-      const char* count = PQcmdTuples(r.get());
-      if (*count != '\0') done.rows_affected = std::strtoll(count, nullptr, 10);
+      done.rows_affected = rows_affected(r.get());
     };
     if (auto read = co_await on_.wire_->collect(ctx, &each); !read) {
       co_return std::unexpected(std::move(read.error()));

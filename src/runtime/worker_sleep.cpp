@@ -136,7 +136,7 @@ void worker::leave_deep_sleep() noexcept {
   if (core_.deep.load() && core_.deep.exchange(false)) core_.idle.wake_poller();
 }
 
-/// Likewise for the one who stands by; zero: it is to be the poller.
+/// How long the one who stands by may sleep; zero: it is to be the poller.
 duration worker::standby_limit() noexcept {
   const time_point now = monotonic_now();
   const time_point end = core_.idle.relief(now);

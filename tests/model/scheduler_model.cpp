@@ -267,25 +267,41 @@ WEIR_MODEL(a_poller_that_goes_to_work_seldom_wakes_who_stands_by, .timeouts = 0)
                  [&] { s.sleep_until_it_is_the_poller(1, core::sleep_role::standby); });
 }
 
+/// Sleeps again and again until it is asked to end.
+void sleep_until(sleepers* s, std::uint32_t w, core::sleep_role role, core::atomic<bool>* asked) {
+  while (!asked->load()) {
+    s->sleep(w, role);
+    if (asked->load()) return;
+    role = s->idle.announce(w, false);
+  }
+  s->retire(w, core::monotonic_now());
+}
+
 /// Both sleep in one epoll_wait, and each may get the kick of the other.
 WEIR_MODEL(a_kick_reaches_the_one_of_two_it_is_for, .timeouts = 0) {
   sleepers s{false};
   core::atomic<bool> asked[2]{};
-  const auto sleeps_until_asked = [&](std::uint32_t w, core::sleep_role role) {
-    while (!asked[w].load()) {
-      s.sleep(w, role);
-      if (asked[w].load()) return;
-      role = s.idle.announce(w, false);
-    }
-    s.retire(w, core::monotonic_now());
-  };
   const auto ask = [&](std::uint32_t w) {
     asked[w].store(true);
     s.idle.wake(w);
   };
-  model::threads([&] { sleeps_until_asked(0, core::sleep_role::poller); },
-                 [&] { sleeps_until_asked(1, core::sleep_role::standby); }, [&] { ask(1); },
+  model::threads([&] { sleep_until(&s, 0, core::sleep_role::poller, &asked[0]); },
+                 [&] { sleep_until(&s, 1, core::sleep_role::standby, &asked[1]); }, [&] { ask(1); },
                  [&] { ask(0); });
+}
+
+/// Whoever ends the deep sleep of a runtime tells the poller to look after the others again; the
+/// kick may come to the one who stands by.
+WEIR_MODEL(the_end_of_a_deep_sleep_reaches_the_poller, .timeouts = 0) {
+  sleepers s{false};
+  core::atomic<bool> over{false};
+  model::threads(
+      [&] {
+        model::check(s.sleep(0, core::sleep_role::poller), "it was woken");
+        over.store(true);
+        s.idle.wake(1);
+      },
+      [&] { sleep_until(&s, 1, core::sleep_role::standby, &over); }, [&] { s.idle.wake_poller(); });
 }
 
 WEIR_MODEL(blocking_threads_run_all_before_stop_returns, .timeouts = 1) {

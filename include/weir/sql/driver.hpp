@@ -173,7 +173,6 @@ struct reply {
   column_names names;
   row_buffer rows;
 };
-using lane_reply = reply;
 
 /// How much a lane may have sent without an answer.
 struct lane_limits {
