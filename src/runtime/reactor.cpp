@@ -17,7 +17,9 @@ namespace weir::core {
 fd_state::fd_state(reactor& owner, int fd) noexcept
     : wakeable([](wakeable& self) noexcept { static_cast<fd_state&>(self).update(); }),
       reactor_(owner),
-      fd_(fd) {}
+      fd_(fd),
+      home_(owner.next_home()),
+      wanted_home_(home_) {}
 
 void fd_state::add(fd_operation& op, wake_list& wakes) noexcept {
   (op.direction_ == fd_direction::readable ? readers_ : writers_).push_back(op);
@@ -34,6 +36,7 @@ void fd_state::mark(wake_list& wakes) noexcept {
 void fd_state::update() noexcept {
   for (;;) {
     std::uint32_t wanted = 0;
+    std::uint32_t home = 0;
     {
       lock_guard guard{mutex_};
       if (!marked_) {
@@ -43,9 +46,15 @@ void fd_state::update() noexcept {
       marked_ = false;
       if (!readers_.empty()) wanted |= EPOLLIN | EPOLLRDHUP;
       if (!writers_.empty()) wanted |= EPOLLOUT;
+      home = wanted_home_;
     }
     if (wanted == 0) continue;
-    const int failure = reactor_.arm(fd_, *this, wanted, known_);
+    if (known_ && home != home_) {
+      reactor_.disarm(home_, fd_);
+      known_ = false;
+    }
+    home_ = home;
+    const int failure = reactor_.arm(home_, fd_, *this, wanted, known_);
     known_ = failure == 0;
     if (failure == 0) continue;
     // epoll takes no regular files: those never block.
@@ -66,9 +75,10 @@ void fd_state::grant_all(queue& waiting, fd_outcome outcome, int why, wake_list&
   }
 }
 
-void fd_state::on_events(std::uint32_t events, wake_list& wakes) noexcept {
+void fd_state::on_events(std::uint32_t events, std::uint32_t set, wake_list& wakes) noexcept {
   const bool broken = (events & (EPOLLERR | EPOLLHUP)) != 0;
   lock_guard guard{mutex_};
+  wanted_home_ = set;
   if (broken || (events & (EPOLLIN | EPOLLRDHUP)) != 0) {
     grant_all(readers_, fd_outcome::ready, 0, wakes);
   }
@@ -88,7 +98,7 @@ void fd_state::close(bool unwatch) noexcept {
     }
     yield_thread();  // somebody is inside one epoll_ctl: it must not run after close()
   }
-  if (unwatch && known_) reactor_.disarm(fd_);
+  if (unwatch && known_) reactor_.disarm(home_, fd_);
   known_ = false;
   {
     wake_list wakes;
@@ -146,25 +156,73 @@ void fd_table::close_all() noexcept {
 
 // epoll
 
-reactor::reactor() {
-  epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  WEIR_ASSERT(epoll_ >= 0 && event_ >= 0,
-              "the runtime got no descriptors from the system: raise the limit on open files");
-  // Edge-triggered: each kick is one event, and nobody has to read the counter back.
-  epoll_event wanted{.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
-  epoll_ctl(epoll_, EPOLL_CTL_ADD, event_, &wanted);
+reactor::reactor(std::uint32_t sets) : count_(sets) {
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    set& one = sets_[i];
+    one.epoll = epoll_create1(EPOLL_CLOEXEC);
+    one.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    WEIR_ASSERT(one.epoll >= 0 && one.event >= 0,
+                "the runtime got no descriptors from the system: raise the limit on open files");
+    // Edge-triggered: each kick is one event, and nobody has to read the counter back.
+    epoll_event wanted{.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
+    epoll_ctl(one.epoll, EPOLL_CTL_ADD, one.event, &wanted);
+  }
 }
 
 reactor::~reactor() {
-  ::close(event_);
-  ::close(epoll_);
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    ::close(sets_[i].event);
+    ::close(sets_[i].epoll);
+  }
 }
 
-void reactor::kick() noexcept {
+void reactor::kick(std::uint32_t set) noexcept {
   const std::uint64_t one = 1;
   // Fails only when the counter is full, and then the event is there.
-  [[maybe_unused]] const auto written = ::write(event_, &one, sizeof one);
+  [[maybe_unused]] const auto written = ::write(sets_[set].event, &one, sizeof one);
+}
+
+void reactor::lend(std::uint32_t set) noexcept {
+  if (count_ == 1) return;
+  lock_guard guard{lending_};
+  if (lent(set)) return;
+  epoll_event wanted{.events = EPOLLIN, .data = {.ptr = this}};
+  // Not while the other one is lent: then there is nobody to lend to, and Linux wants no circles.
+  const int failed = epoll_ctl(sets_[1 - set].epoll, EPOLL_CTL_ADD, sets_[set].epoll, &wanted);
+  sets_[set].lent.store(failed == 0);
+}
+
+void reactor::take_back(std::uint32_t set) noexcept {
+  if (!lent(set)) return;
+  lock_guard guard{lending_};
+  if (!lent(set)) return;
+  epoll_event unused{};
+  epoll_ctl(sets_[1 - set].epoll, EPOLL_CTL_DEL, sets_[set].epoll, &unused);
+  sets_[set].lent.store(false);
+}
+
+void reactor::count(std::uint32_t set, std::size_t events) noexcept {
+  constexpr std::uint32_t remembered = 4096;
+  const auto relaxed = std::memory_order_relaxed;
+  std::uint32_t sum = sets_[set].events.load(relaxed) + static_cast<std::uint32_t>(events);
+  if (sum >= remembered) {
+    for (std::uint32_t i = 0; i < count_; ++i) {
+      sets_[i].events.store(sets_[i].events.load(relaxed) / 2, relaxed);
+    }
+    sum /= 2;
+  }
+  sets_[set].events.store(sum, relaxed);
+}
+
+/// Whether a descriptor is to move from `set` to the other one. Then counting begins anew: the next
+/// one has to show that it is still so.
+bool reactor::outweighs(std::uint32_t set, std::uint32_t other) noexcept {
+  constexpr std::uint32_t telling = 64;
+  const auto relaxed = std::memory_order_relaxed;
+  const std::uint32_t mine = sets_[set].events.load(relaxed);
+  if (mine < telling || mine < 2 * sets_[other].events.load(relaxed)) return false;
+  for (std::uint32_t i = 0; i < count_; ++i) sets_[i].events.store(0, relaxed);
+  return true;
 }
 
 namespace {
@@ -185,37 +243,52 @@ int wait_for_events(int epoll, epoll_event* events, int size, duration longest) 
 
 }  // namespace
 
-reactor::polled reactor::poll(duration longest, wake_list& wakes) noexcept {
+reactor::polled reactor::collect(std::uint32_t set, std::uint32_t looker, duration longest,
+                                 wake_list& wakes) noexcept {
   std::array<epoll_event, 128> events;
   const int ready =
-      wait_for_events(epoll_, events.data(), static_cast<int>(events.size()), longest);
+      wait_for_events(sets_[set].epoll, events.data(), static_cast<int>(events.size()), longest);
   polled seen;
   for (int i = 0; i < ready; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     if (event.data.ptr == nullptr) {
       seen.kicked = true;
-      continue;
+    } else if (event.data.ptr == this) {
+      seen.lent = true;
+    } else {
+      const bool moves = looker != set && outweighs(set, looker);
+      static_cast<fd_state*>(event.data.ptr)->on_events(event.events, moves ? looker : set, wakes);
+      ++seen.descriptors;
     }
-    static_cast<fd_state*>(event.data.ptr)->on_events(event.events, wakes);
-    ++seen.descriptors;
   }
+  if (seen.descriptors != 0) count(set, seen.descriptors);
   return seen;
 }
 
-int reactor::arm(int fd, fd_state& state, std::uint32_t events, bool known) noexcept {
+reactor::polled reactor::poll(std::uint32_t set, duration longest, wake_list& wakes) noexcept {
+  return collect(set, set, longest, wakes);
+}
+
+reactor::polled reactor::look(std::uint32_t set, wake_list& wakes) noexcept {
+  return collect(set, count_ - 1 - set, duration::zero(), wakes);
+}
+
+int reactor::arm(std::uint32_t set, int fd, fd_state& state, std::uint32_t events,
+                 bool known) noexcept {
   if (!in_use()) in_use_.store(true);
   epoll_event wanted{.events = events | EPOLLONESHOT, .data = {.ptr = &state}};
   const int first = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-  if (epoll_ctl(epoll_, first, fd, &wanted) == 0) return 0;
+  const int epoll = sets_[set].epoll;
+  if (epoll_ctl(epoll, first, fd, &wanted) == 0) return 0;
   // The number may have been closed and opened again without a word, either way.
   const bool swapped = errno == (known ? ENOENT : EEXIST);
   if (!swapped) return errno;
-  return epoll_ctl(epoll_, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &wanted) == 0 ? 0 : errno;
+  return epoll_ctl(epoll, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &wanted) == 0 ? 0 : errno;
 }
 
-void reactor::disarm(int fd) noexcept {
+void reactor::disarm(std::uint32_t set, int fd) noexcept {
   epoll_event unused{};
-  epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, &unused);
+  epoll_ctl(sets_[set].epoll, EPOLL_CTL_DEL, fd, &unused);
 }
 
 void reactor::forget(int fd) noexcept {

@@ -19,7 +19,11 @@ runtime_core::runtime_core(const runtime_options& options)
       linger(options.linger),
       idle(
           options.workers,
-          [](void* self) noexcept { static_cast<runtime_core*>(self)->reactor.kick(); }, this),
+          [](void* self, std::uint32_t set) noexcept {
+            static_cast<runtime_core*>(self)->reactor.kick(set);
+          },
+          this),
+      reactor(std::min(options.workers, core::reactor::most_sets)),
       held(options.held_after),
       blocking(name, options.max_blocking_threads, options.blocking_idle, log) {
   weir_debug_runtimes.add(debug);

@@ -32,8 +32,8 @@ class wake_cost {
     estimate_.store(known + (took - known) / 8, std::memory_order_relaxed);
   }
 
-  [[nodiscard]] std::uint64_t ns() const noexcept {
-    return static_cast<std::uint64_t>(estimate_.load(std::memory_order_relaxed));
+  [[nodiscard]] duration estimate() const noexcept {
+    return duration{estimate_.load(std::memory_order_relaxed)};
   }
 
  private:
@@ -63,12 +63,19 @@ class share_policy {
     last_ = now;
     if (runs != 0) average_ns_ = (3 * average_ns_ + elapsed / runs) / 4;
     if (average_ns_ == 0) average_ns_ = 1;
-    worth_.store(average_ns_ < tiny_ns ? never : 1 + 2 * waking_.ns() / average_ns_,
+    worth_.store(average_ns_ < tiny_ns
+                     ? never
+                     : 1 + 2 * static_cast<std::uint64_t>(waking_.estimate().count()) / average_ns_,
                  std::memory_order_relaxed);
     const std::uint64_t period = look_ns / average_ns_;
     return static_cast<std::uint32_t>(period < 1                ? 1
                                       : period > longest_period ? longest_period
                                                                 : period);
+  }
+
+  /// The owner's; long until measured.
+  [[nodiscard]] duration typical_run() const noexcept {
+    return duration{static_cast<duration::rep>(average_ns_)};
   }
 
   /// Time passed that no run took: the worker slept.

@@ -19,6 +19,7 @@ worker::worker(runtime_core& core, std::uint32_t index, sharing who)
       index_(index),
       sharing_(who),
       random_(index * 2654435761U + 1),
+      set_(index % core.reactor.sets()),
       ring_(who),
       policy_(core.waking),
       linger_(core.linger),
@@ -114,7 +115,8 @@ void worker::loop() noexcept {
   const no_blocking_scope no_blocking{core_.name.c_str()};
   current_worker() = this;
   seen_.resize(core_.workers.size());
-  policy_.slept(monotonic_now());
+  woke_ = monotonic_now();
+  policy_.slept(woke_);
   for (;;) {
     work* item = next_local();
     if (item == nullptr) item = search();

@@ -75,6 +75,9 @@ class worker {
 
   // Between runs: worker_look.cpp
   void look_around() noexcept;
+  std::size_t look_at(std::uint32_t set) noexcept;
+  void look_at_free_sets() noexcept;
+  void lend_if_long_at_work(duration at_work) noexcept;
   bool expire_due() noexcept;
   work* watch_others(bool idle) noexcept;
   work* steal_from(worker& victim) noexcept;
@@ -84,14 +87,13 @@ class worker {
   work* search_others() noexcept;
   void end_search() noexcept;
   work* sleep(bool& searching, bool& ended) noexcept;
-  work* poll(sleep_role role) noexcept;
+  work* poll(const idle_set::berth& at) noexcept;
   void park() noexcept;
   duration poll_limit(std::uint32_t& quiet) noexcept;
   duration standby_limit() noexcept;
-  bool passed_on(bool kicked) noexcept;
   [[nodiscard]] duration until(time_point when) const noexcept;
   void leave_deep_sleep() noexcept;
-  bool roused(sleep_role role) noexcept;
+  bool roused(const idle_set::berth& at) noexcept;
 
   runtime_core& core_;
   const std::uint32_t index_;
@@ -103,6 +105,8 @@ class worker {
   std::uint32_t look_period_ = 1;  // runs from one look_around to the next
   std::uint32_t until_look_ = 1;
   std::uint32_t random_;
+  std::uint32_t set_;  // of the reactor, where it slept last
+  time_point woke_{};
   time_point last_poll_{};
   time_point last_watch_{};
   std::vector<std::uint64_t> seen_;  // executed of each worker, as of the last watch

@@ -4,15 +4,39 @@
 namespace weir::core {
 namespace {
 
-constexpr duration poll_interval = std::chrono::microseconds{200};  // while nobody polls
-constexpr duration watch_interval = std::chrono::milliseconds{2};   // likewise
-constexpr std::size_t lopsided = 64;                                // queued items
+constexpr duration poll_interval = std::chrono::microseconds{200};
+constexpr duration watch_interval = std::chrono::milliseconds{2};  // while nobody polls
+constexpr std::size_t lopsided = 64;                               // queued items
 
 }  // namespace
 
 bool worker::expire_due() noexcept {
   if (timers_.next() == time_point::max()) return false;
   return timers_.expire(core_.time.now()) != 0;
+}
+
+/// What a set has to tell that is another worker's.
+std::size_t worker::look_at(std::uint32_t set) noexcept {
+  wake_list wakes;
+  const reactor::polled seen = core_.reactor.look(set, wakes);
+  if (seen.kicked) core_.idle.pass_on(set);
+  return seen.descriptors;
+}
+
+/// Whoever slept there is at work, maybe in one long run.
+void worker::look_at_free_sets() noexcept {
+  if (!core_.reactor.in_use()) return;
+  for (std::uint32_t set = 0; set < core_.reactor.sets(); ++set) {
+    if (!core_.idle.held(set)) look_at(set);
+  }
+}
+
+/// An event of its set should wait no longer than it takes to wake another worker, and then some.
+void worker::lend_if_long_at_work(duration at_work) noexcept {
+  if (sharing_ == sharing::alone || at_work < 2 * core_.waking.estimate()) return;
+  if (!core_.reactor.in_use() || core_.reactor.lent(set_)) return;
+  if (core_.idle.held(set_) || !core_.idle.polled()) return;
+  core_.reactor.lend(set_);
 }
 
 void worker::look_around() noexcept {
@@ -23,17 +47,16 @@ void worker::look_around() noexcept {
   // A ring that is more than half full overflows soon, and that moves a thousand at once.
   const bool room = ring_.size() < ring_.capacity / 2;
   if (work* item = take_injected(room ? injected_batch : 2)) push(*item);
-  // While a worker sleeps, one of them polls and watches.
-  if (core_.idle.polled()) return;
-  if (core_.reactor.in_use() && now - last_poll_ >= poll_interval) {
+  lend_if_long_at_work(now - woke_);
+  if (now - last_poll_ >= poll_interval) {
     last_poll_ = now;
-    wake_list wakes;
-    if (core_.reactor.poll(duration::zero(), wakes).kicked) {
-      core_.reactor.kick();  // that was for one who has become the poller just now
-    }
+    if (core_.reactor.in_use() && !core_.idle.held(set_)) look_at(set_);
   }
-  if (sharing_ == sharing::shared && now - last_watch_ >= watch_interval) {
+  // While a worker sleeps, one of them watches.
+  if (sharing_ == sharing::alone || core_.idle.polled()) return;
+  if (now - last_watch_ >= watch_interval) {
     last_watch_ = now;
+    look_at_free_sets();
     if (work* item = watch_others(false)) push(*item);
   }
 }

@@ -57,24 +57,20 @@ work* worker::search_others() noexcept {
 }
 
 /// What ends a sleep, looked for while still awake: a waker, or an event.
-bool worker::roused(sleep_role role) noexcept {
-  if (core_.idle.roused(index_, role)) return true;
-  if (role == sleep_role::parked || !core_.reactor.in_use()) return false;
+bool worker::roused(const idle_set::berth& at) noexcept {
+  if (core_.idle.roused(index_, at.role)) return true;
+  if (at.role == sleep_role::parked || !core_.reactor.in_use()) return false;
   wake_list wakes;
-  const reactor::polled seen = core_.reactor.poll(duration::zero(), wakes);
-  return passed_on(seen.kicked) || seen.descriptors != 0;
-}
-
-/// True if a kick may have been for the other one who polls, which gets it then.
-bool worker::passed_on(bool kicked) noexcept {
-  if (!kicked || !core_.idle.awaited(index_)) return false;
-  core_.reactor.kick();
-  return true;
+  return core_.reactor.poll(at.set, duration::zero(), wakes).descriptors != 0;
 }
 
 /// One sleep, from the announcement to the retirement.
 work* worker::sleep(bool& searching, bool& ended) noexcept {
-  const sleep_role role = core_.idle.announce(index_, searching);
+  const idle_set::berth at = core_.idle.announce(index_, searching, set_);
+  if (at.role != sleep_role::parked) {
+    set_ = at.set;
+    core_.reactor.take_back(set_);
+  }
   // The last look: whatever became visible before the announcement is found here, and whoever
   // makes something visible after it finds us asleep.
   work* item = take_injected(ring_.capacity / 2);
@@ -82,22 +78,23 @@ work* worker::sleep(bool& searching, bool& ended) noexcept {
   const bool stopping = core_.stopping.load();
   if (item == nullptr && !stopping) {
     worker_counters::add(counters_.parks, 1);
-    if (!linger_.look([&] { return roused(role); }, timers_.next())) {
-      if (role == sleep_role::parked) {
+    if (!linger_.look([&] { return roused(at); }, timers_.next())) {
+      if (at.role == sleep_role::parked) {
         park();
       } else {
-        item = poll(role);
+        item = poll(at);
       }
     }
     linger_.slept();
   }
-  const time_point now = monotonic_now();
-  policy_.slept(now);
-  searching = core_.idle.retire(index_, now);
-  if (searching) core_.waking.woken(now);
+  woke_ = monotonic_now();
+  policy_.slept(woke_);
+  searching = core_.idle.retire(index_, woke_);
+  if (searching) core_.waking.woken(woke_);
   if (!core_.idle.watched()) core_.idle.hand_over();
   leave_deep_sleep();
   if (item == nullptr) item = next_local();  // what events brought
+  if (item != nullptr) lend_if_long_at_work(policy_.typical_run());
   // Timers that are left when the runtime ends expire early, and their tasks still run.
   if (item == nullptr && stopping && timers_.expire(time_point::max()) == 0) ended = true;
   return item;
@@ -143,27 +140,29 @@ duration worker::standby_limit() noexcept {
   return end == time_point::max() ? duration::max() : end - now;
 }
 
-work* worker::poll(sleep_role role) noexcept {
-  const bool standby = role == sleep_role::standby;
+work* worker::poll(const idle_set::berth& at) noexcept {
+  const bool standby = at.role == sleep_role::standby;
   std::uint32_t quiet = 0;
   for (;;) {
     const duration limit = standby ? standby_limit() : poll_limit(quiet);
     if (standby && limit == duration::zero()) return nullptr;
-    bool kicked = false;
+    bool lent = false;
     if (core_.idle.begin_poll(index_)) {
       wake_list wakes;
-      kicked = core_.reactor.poll(std::min(limit, until(timers_.next())), wakes).kicked;
+      lent = core_.reactor.poll(at.set, std::min(limit, until(timers_.next())), wakes).lent;
       core_.idle.end_poll(index_);
     }
     if (!standby && limit == duration::max()) core_.deep.store(false);
-    const bool leaves = passed_on(kicked);
     expire_due();
+    if (lent) look_at(1 - at.set);
     if (work* item = next_local()) return item;
-    if (leaves || !core_.idle.asleep(index_)) return nullptr;
-    if (!standby && sharing_ == sharing::shared) {
-      if (work* item = watch_others(true)) return item;
-      if (work* item = next_local()) return item;  // timers of a stuck worker
-    }
+    if (!core_.idle.asleep(index_)) return nullptr;
+    if (sharing_ == sharing::alone) continue;
+    look_at_free_sets();
+    if (work* item = next_local()) return item;
+    if (standby) continue;
+    if (work* item = watch_others(true)) return item;
+    if (work* item = next_local()) return item;  // timers of a stuck worker
   }
 }
 

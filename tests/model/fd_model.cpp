@@ -20,7 +20,7 @@ constexpr int fd = 3;
 
 /// A reactor, and a thread that polls as the runtime's poller does until the others are done.
 struct polled {
-  core::reactor reactor;
+  core::reactor reactor{1};
   core::atomic<int> left;
 
   explicit polled(int users) noexcept : left(users) {}
@@ -29,12 +29,12 @@ struct polled {
     return {reactor.state_of(fd), ctx.state(), direction};
   }
   void done() {
-    if (left.fetch_sub(1) == 1) reactor.kick();
+    if (left.fetch_sub(1) == 1) reactor.kick(0);
   }
   void poll() {
     while (left.load() != 0) {
       core::wake_list wakes;
-      reactor.poll(duration::max(), wakes);
+      reactor.poll(0, duration::max(), wakes);
     }
   }
 };
@@ -98,6 +98,68 @@ WEIR_MODEL(a_cancel_and_an_event_end_a_wait_once) {
       });
   model::sometimes(ready, "the event was first");
   model::sometimes(!ready, "the cancel was first");
+}
+
+/// Two who poll, each in a set, until the one user is done. `fd` is at home in set 0.
+struct two_sets {
+  core::reactor reactor;
+  core::atomic<bool> over{false};
+
+  void waits() {
+    const context never;
+    const auto ready =
+        wait(fd_operation{reactor.state_of(fd), never.state(), core::fd_direction::readable});
+    model::check(ready.has_value(), "it is ready");
+    over.store(true);
+    reactor.kick(0);
+    reactor.kick(1);
+  }
+  void poll(std::uint32_t set) {
+    while (!over.load()) {
+      core::wake_list wakes;
+      if (!reactor.poll(set, duration::max(), wakes).lent) continue;
+      if (reactor.look(1 - set, wakes).kicked) reactor.kick(1 - set);
+    }
+  }
+};
+
+/// Whichever set has it when it becomes ready.
+WEIR_MODEL(a_wait_goes_on_while_its_descriptor_moves, .bound = 1) {
+  two_sets on;
+  model::threads([&] { on.waits(); },
+                 [&] {
+                   core::wake_list wakes;
+                   on.reactor.state_of(fd).on_events(0, 1, wakes);
+                 },
+                 [&] {
+                   model::set_ready(fd, EPOLLIN);
+                   on.poll(0);
+                 },
+                 [&] { on.poll(1); });
+}
+
+/// Nobody sleeps in the set that has the descriptor.
+WEIR_MODEL(an_event_of_a_lent_set_reaches_who_sleeps_in_the_other) {
+  two_sets on;
+  model::threads([&] { on.waits(); },
+                 [&] {
+                   model::set_ready(fd, EPOLLIN);
+                   on.reactor.lend(0);
+                 },
+                 [&] { on.poll(1); });
+}
+
+WEIR_MODEL(a_set_that_was_taken_back_tells_its_own_sleeper) {
+  two_sets on;
+  model::threads([&] { on.waits(); },
+                 [&] {
+                   model::set_ready(fd, EPOLLIN);
+                   on.reactor.lend(0);
+                   on.reactor.take_back(0);
+                   on.poll(0);
+                 },
+                 [&] { on.poll(1); });
+  model::check(!on.reactor.lent(0), "it is taken back");
 }
 
 /// The number may belong to another file as soon as forget() has returned.

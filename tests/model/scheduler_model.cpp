@@ -69,37 +69,46 @@ WEIR_MODEL(a_shared_queue_hands_each_item_out_once) {
   for (counted& item : items) model::check(item.runs.load() == 1, "each item ran once");
 }
 
-/// What ends a sleep in epoll_wait: a kick is taken by whoever of those who sleep there comes
-/// first.
-template <std::uint32_t Workers>
+/// What ends a sleep in a set.
 struct kicks {
-  core::atomic<bool> pending{false};
-  core::park beds[Workers];
+  core::atomic<bool> pending[2]{};
+  core::park beds[2];
 
-  void kick() noexcept {
-    pending.store(true);
-    for (core::park& one : beds) one.wake();
+  void kick(std::uint32_t set) noexcept {
+    pending[set].store(true);
+    beds[set].wake();
   }
-  /// False: the time is over.
-  bool wait(std::uint32_t w, core::time_point end) {
-    for (;;) {
-      if (pending.exchange(false)) return true;
-      if (core::monotonic_now() >= end) return false;
-      beds[w].wait_until(end);
+  void wait(std::uint32_t set, core::time_point end) {
+    while (!pending[set].exchange(false)) {
+      if (core::monotonic_now() >= end) return;
+      beds[set].wait_until(end);
     }
   }
 };
+
+/// A sleep of somebody who polls.
+void poll(core::idle_set& idle, kicks& epoll, std::uint32_t w, const core::idle_set::berth& at) {
+  while (idle.asleep(w)) {
+    const core::time_point now = core::monotonic_now();
+    const bool standby = at.role == core::sleep_role::standby;
+    const core::time_point end = standby ? idle.relief(now) : core::time_point::max();
+    if (end <= now || !idle.begin_poll(w)) return;
+    epoll.wait(at.set, end);
+    idle.end_poll(w);
+  }
+}
 
 /// Some workers, reduced to their protocol: look, announce, look again, sleep, retire.
 template <std::uint32_t Workers>
 struct small_scheduler {
   core::work_queue queue;
-  kicks<Workers> epoll;
+  kicks epoll;
   core::atomic<int> left{2};
-  core::idle_set idle{
-      Workers, [](void* self) noexcept { static_cast<small_scheduler*>(self)->kick(); }, this};
-
-  void kick() noexcept { epoll.kick(); }
+  core::idle_set idle{Workers,
+                      [](void* self, std::uint32_t set) noexcept {
+                        static_cast<small_scheduler*>(self)->epoll.kick(set);
+                      },
+                      this};
 
   void put(core::work& item) {
     queue.push(item);
@@ -112,18 +121,6 @@ struct small_scheduler {
     if (left.fetch_sub(1) == 1) idle.wake_all();
   }
 
-  void poll(std::uint32_t w, core::sleep_role role) {
-    while (idle.asleep(w)) {
-      const core::time_point now = core::monotonic_now();
-      const bool standby = role == core::sleep_role::standby;
-      const core::time_point end = standby ? idle.relief(now) : core::time_point::max();
-      if (end <= now || !idle.begin_poll(w)) return;
-      const bool kicked = epoll.wait(w, end);
-      idle.end_poll(w);
-      if (kicked && idle.awaited(w)) return kick();
-    }
-  }
-
   void worker(std::uint32_t index) {
     bool searching = false;
     while (left.load() != 0) {
@@ -132,13 +129,13 @@ struct small_scheduler {
         if (!searching) idle.search();
         item = take();
         if (item == nullptr) {
-          const core::sleep_role role = idle.announce(index, true);
+          const core::idle_set::berth at = idle.announce(index, true, index % 2);
           item = take();
-          if (item == nullptr && left.load() != 0 && !idle.roused(index, role)) {
-            if (role == core::sleep_role::parked) {
+          if (item == nullptr && left.load() != 0 && !idle.roused(index, at.role)) {
+            if (at.role == core::sleep_role::parked) {
               idle.park(index, core::time_point::max());
             } else {
-              poll(index, role);
+              poll(idle, epoll, index, at);
             }
           }
           searching = idle.retire(index, core::monotonic_now());
@@ -183,9 +180,11 @@ WEIR_MODEL(work_from_outside_is_not_slept_through_by_three, .bound = 1, .timeout
 /// Workers that do nothing else than sleep. Worker 0 polls and worker 1 stands by. Worker 0 has
 /// gone to work twice within a tick, so that worker 1 looks whether there is a poller.
 struct sleepers {
-  kicks<3> epoll;
-  core::idle_set idle{3, [](void* self) noexcept { static_cast<sleepers*>(self)->epoll.kick(); },
-                      this};
+  kicks epoll;
+  core::idle_set idle{
+      3,
+      [](void* self, std::uint32_t set) noexcept { static_cast<sleepers*>(self)->epoll.kick(set); },
+      this};
   core::park over;  // the work
   core::time_point left;
   core::time_point relieved;
@@ -200,7 +199,9 @@ struct sleepers {
   }
 
   void expect(std::uint32_t w, core::sleep_role role) {
-    model::check(idle.announce(w, false) == role, "it sleeps in that role");
+    const auto at = idle.announce(w, false, w);
+    model::check(at.role == role, "it sleeps in that role");
+    model::check(at.set == w, "it sleeps in its own set");
   }
 
   /// Whether it has been woken.
@@ -212,22 +213,11 @@ struct sleepers {
   }
 
   /// One sleep. True: a waker has ended it.
-  bool sleep(std::uint32_t w, core::sleep_role role) {
-    if (role == core::sleep_role::parked) {
+  bool sleep(std::uint32_t w, const core::idle_set::berth& at) {
+    if (at.role == core::sleep_role::parked) {
       idle.park(w, core::time_point::max());
     } else {
-      while (idle.asleep(w)) {
-        const core::time_point now = core::monotonic_now();
-        const core::time_point end =
-            role == core::sleep_role::standby ? idle.relief(now) : core::time_point::max();
-        if (end <= now || !idle.begin_poll(w)) break;
-        const bool kicked = epoll.wait(w, end);
-        idle.end_poll(w);
-        if (kicked && idle.awaited(w)) {
-          epoll.kick();
-          break;
-        }
-      }
+      poll(idle, epoll, w, at);
     }
     return retire(w, core::monotonic_now());
   }
@@ -239,8 +229,9 @@ struct sleepers {
     over.wait();
   }
 
-  void sleep_until_it_is_the_poller(std::uint32_t w, core::sleep_role role) {
-    for (; role != core::sleep_role::poller; role = idle.announce(w, false)) sleep(w, role);
+  void stands_by_until_it_is_the_poller() {
+    core::idle_set::berth at{core::sleep_role::standby, 1};
+    for (; at.role != core::sleep_role::poller; at = idle.announce(1, false, 1)) sleep(1, at);
     relieved = core::monotonic_now();
     over.wake();
   }
@@ -255,7 +246,7 @@ WEIR_MODEL(a_poller_that_is_long_at_work_is_relieved_within_a_tick, .timeouts = 
         nap.wait_until(later);
         s.work(0);
       },
-      [&] { s.sleep_until_it_is_the_poller(1, core::sleep_role::standby); });
+      [&] { s.stands_by_until_it_is_the_poller(); });
   model::check(s.relieved <= s.left + core::idle_set::tick, "in time");
   model::sometimes(s.relieved > s.left, "it was left alone until then");
 }
@@ -263,21 +254,21 @@ WEIR_MODEL(a_poller_that_is_long_at_work_is_relieved_within_a_tick, .timeouts = 
 /// Nobody has told the one who stands by to look.
 WEIR_MODEL(a_poller_that_goes_to_work_seldom_wakes_who_stands_by, .timeouts = 0) {
   sleepers s{false};
-  model::threads([&] { s.work(0); },
-                 [&] { s.sleep_until_it_is_the_poller(1, core::sleep_role::standby); });
+  model::threads([&] { s.work(0); }, [&] { s.stands_by_until_it_is_the_poller(); });
 }
 
 /// Sleeps again and again until it is asked to end.
-void sleep_until(sleepers* s, std::uint32_t w, core::sleep_role role, core::atomic<bool>* asked) {
+void sleep_until(sleepers* s, std::uint32_t w, core::idle_set::berth at,
+                 core::atomic<bool>* asked) {
   while (!asked->load()) {
-    s->sleep(w, role);
+    s->sleep(w, at);
     if (asked->load()) return;
-    role = s->idle.announce(w, false);
+    at = s->idle.announce(w, false, w);
   }
   s->retire(w, core::monotonic_now());
 }
 
-/// Both sleep in one epoll_wait, and each may get the kick of the other.
+/// Whichever roles and sets they have by then.
 WEIR_MODEL(a_kick_reaches_the_one_of_two_it_is_for, .timeouts = 0) {
   sleepers s{false};
   core::atomic<bool> asked[2]{};
@@ -285,23 +276,56 @@ WEIR_MODEL(a_kick_reaches_the_one_of_two_it_is_for, .timeouts = 0) {
     asked[w].store(true);
     s.idle.wake(w);
   };
-  model::threads([&] { sleep_until(&s, 0, core::sleep_role::poller, &asked[0]); },
-                 [&] { sleep_until(&s, 1, core::sleep_role::standby, &asked[1]); }, [&] { ask(1); },
-                 [&] { ask(0); });
+  model::threads([&] { sleep_until(&s, 0, {core::sleep_role::poller, 0}, &asked[0]); },
+                 [&] { sleep_until(&s, 1, {core::sleep_role::standby, 1}, &asked[1]); },
+                 [&] { ask(1); }, [&] { ask(0); });
 }
 
-/// Whoever ends the deep sleep of a runtime tells the poller to look after the others again; the
-/// kick may come to the one who stands by.
+/// Somebody came to a set while its usual sleeper was at work, which takes the other one.
+WEIR_MODEL(who_finds_its_set_taken_sleeps_in_the_other, .timeouts = 0) {
+  sleepers s{false};
+  model::check(!s.retire(1, core::monotonic_now()), "nobody woke it");
+  const auto third = s.idle.announce(2, false, 1);
+  model::check(third.role == core::sleep_role::standby && third.set == 1, "the free set");
+  model::check(!s.retire(0, core::monotonic_now()), "nobody woke it");
+  const auto first = s.idle.announce(1, false, 1);
+  model::check(first.role == core::sleep_role::poller && first.set == 0, "the free set");
+  core::atomic<bool> asked[3]{};
+  model::threads([&] { sleep_until(&s, 1, first, &asked[1]); },
+                 [&] { sleep_until(&s, 2, third, &asked[2]); },
+                 [&] {
+                   for (const std::uint32_t w : {2U, 1U}) {
+                     asked[w].store(true);
+                     s.idle.wake(w);
+                   }
+                 });
+}
+
+/// Who sleeps in the other set looks at this one, and is faster.
+WEIR_MODEL(a_kick_that_another_one_sees_reaches_whom_it_is_for, .timeouts = 0) {
+  sleepers s{false};
+  bool saw = false;
+  model::threads([&] { s.sleep(1, {core::sleep_role::standby, 1}); },
+                 [&] {
+                   saw = s.epoll.pending[1].exchange(false);
+                   if (saw) s.idle.pass_on(1);
+                 },
+                 [&] { s.idle.wake(1); });
+  model::sometimes(saw, "it was");
+}
+
+/// Whoever ends the deep sleep of a runtime tells the poller to look after the others again.
 WEIR_MODEL(the_end_of_a_deep_sleep_reaches_the_poller, .timeouts = 0) {
   sleepers s{false};
   core::atomic<bool> over{false};
   model::threads(
       [&] {
-        model::check(s.sleep(0, core::sleep_role::poller), "it was woken");
+        model::check(s.sleep(0, {core::sleep_role::poller, 0}), "it was woken");
         over.store(true);
         s.idle.wake(1);
       },
-      [&] { sleep_until(&s, 1, core::sleep_role::standby, &over); }, [&] { s.idle.wake_poller(); });
+      [&] { sleep_until(&s, 1, {core::sleep_role::standby, 1}, &over); },
+      [&] { s.idle.wake_poller(); });
 }
 
 WEIR_MODEL(blocking_threads_run_all_before_stop_returns, .timeouts = 1) {

@@ -191,6 +191,34 @@ TEST_P(reactor_with, a_busy_runtime_still_looks_at_descriptors) {
   for (auto& one : spinning) EXPECT_TRUE(weir::wait(one.join({})));
 }
 
+/// Descriptors come to the two sets in turn, so that there is one more in the spinning worker's.
+TEST(reactor, an_event_does_not_wait_for_a_worker_that_spins) {
+  runtime rt{{.workers = 2}};
+  const std::array<pair_of_sockets, 3> lines;
+  std::atomic<bool> spins{false};
+  std::atomic<int> arrived{0};
+  const auto spinner = [&]() -> task<> {
+    EXPECT_TRUE(co_await readable(rt, {}, lines[0].ends[0]));
+    spins.store(true);
+    while (arrived.load() != 2) core::cpu_relax();
+  };
+  const auto reads = [&](std::size_t i) {
+    return [&, i]() -> task<> {
+      EXPECT_TRUE(co_await readable(rt, {}, lines[i].ends[0]));
+      arrived.fetch_add(1);
+    };
+  };
+  std::vector<task_handle<>> all;
+  all.push_back(launch(rt, spinner));
+  all.push_back(launch(rt, reads(1)));
+  all.push_back(launch(rt, reads(2)));
+  await([&] { return rt.stats().sleeping == 2; });
+  lines[0].send(1, 'x');
+  await([&] { return spins.load(); });
+  for (const std::size_t i : {1U, 2U}) lines[i].send(1, 'x');
+  for (auto& one : all) EXPECT_TRUE(weir::wait(one.join({})));
+}
+
 TEST(reactor, waits_that_are_left_at_the_end_end_with_closed) {
   std::atomic<int> closed{0};
   const pair_of_sockets sockets;

@@ -59,7 +59,7 @@ struct runtime_stats {
 /// Problem: one task per request, per retry, per connection is a sane design only if a task costs
 /// tens of nanoseconds and a thread that computes does not hold up the others.
 ///
-/// Work-stealing workers, their timers, one epoll that two idle workers watch, and an elastic set
+/// Work-stealing workers, their timers, two epolls that two idle workers watch, and an elastic set
 /// of threads for calls that block. The program creates it and it ends with its scope; there is no
 /// global one.
 ///

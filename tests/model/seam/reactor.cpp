@@ -1,5 +1,6 @@
-// The shipped reactor on a model of epoll: an eventfd whose edge ends a poll, descriptors that are
-// ready when a model says so and are told of once per epoll_ctl, and a poll that times out.
+// The shipped reactor on a model of epoll: eventfds whose edge ends a poll, descriptors that are
+// ready when a model says so and are told of once per epoll_ctl, one epoll in another, and a poll
+// that times out.
 
 #include "runtime/reactor.hpp"
 
@@ -18,22 +19,36 @@ namespace {
 using weir::model::execution;
 using weir::model::op;
 
-constexpr int event_fd = 1'000'001;  // no such descriptor: closing it changes nothing
-constexpr int epoll_fd = 1'000'002;
+constexpr int event_fds = 1'000'000;  // no such descriptors: closing them changes nothing
+constexpr int epoll_fds = 2'000'000;
+constexpr std::size_t most_sets = 4;  // of all reactors of an execution
 
-struct descriptor {
-  std::uint32_t ready = 0;
+/// What one epoll knows of a descriptor.
+struct registration {
   std::uint32_t armed = 0;
   bool known = false;
-  bool closed = false;
   void* data = nullptr;
 };
 
-/// One epoll and one eventfd, fresh in every execution.
-struct model_epoll {
-  std::uint64_t serial = 0;
+struct descriptor {
+  std::uint32_t ready = 0;
+  bool closed = false;
+  std::array<registration, most_sets> in{};
+};
+
+/// An epoll, its eventfd, and the epolls in it.
+struct model_set {
   bool edge = false;
   unsigned waiting = 0;
+  std::array<registration, most_sets> nested{};
+};
+
+/// Fresh in every execution.
+struct model_epoll {
+  std::uint64_t serial = 0;
+  std::size_t sets_made = 0;
+  std::size_t events_made = 0;
+  std::array<model_set, most_sets> sets{};
   std::array<descriptor, 8> descriptors{};
 };
 model_epoll the_epoll;
@@ -53,9 +68,15 @@ descriptor& of(int fd) {
   return epoll().descriptors[static_cast<std::size_t>(fd)];
 }
 
-bool anything_ready() {
-  bool any = epoll().edge;
-  for (const descriptor& one : epoll().descriptors) any |= (one.ready & one.armed) != 0;
+std::size_t set_of(int fd) {
+  return static_cast<std::size_t>(fd - epoll_fds);
+}
+
+bool anything_ready(std::size_t set) {
+  const model_set& one = epoll().sets[set];
+  bool any = one.edge;
+  for (const descriptor& d : epoll().descriptors) any |= (d.ready & d.in[set].armed) != 0;
+  for (std::size_t i = 0; i < most_sets; ++i) any |= one.nested[i].known && anything_ready(i);
   return any;
 }
 
@@ -67,62 +88,80 @@ void point(op what, const char* said) {
 
 /// Who polls looks again.
 void changed() {
-  if (anything_ready()) execution::current.make_ready(epoll().waiting);
+  for (std::size_t i = 0; i < most_sets; ++i) {
+    if (anything_ready(i)) execution::current.make_ready(epoll().sets[i].waiting);
+  }
 }
 
 int model_epoll_create(int) {
-  return epoll_fd;
+  if (epoll().sets_made == most_sets) weir::model::fail("the model has not so many epolls");
+  return epoll_fds + static_cast<int>(epoll().sets_made++);
 }
 
 int model_eventfd(unsigned, int) {
-  return event_fd;
+  return event_fds + static_cast<int>(epoll().events_made++);
 }
 
-int model_epoll_ctl(int, int what, int fd, epoll_event* event) {
-  if (fd == event_fd) return 0;
+bool in_a_circle(std::size_t outer, std::size_t inner) {
+  return epoll().sets[inner].nested[outer].known;
+}
+
+int model_epoll_ctl(int where, int what, int fd, epoll_event* event) {
+  if (fd >= event_fds && fd < epoll_fds) return 0;  // the n-th one is in the n-th epoll
   point(op::store, "epoll_ctl");
-  descriptor& one = of(fd);
-  if (one.closed) weir::model::fail("epoll_ctl came after its descriptor was closed");
+  const std::size_t set = set_of(where);
+  const bool nests = fd >= epoll_fds;
+  if (!nests && of(fd).closed) {
+    weir::model::fail("epoll_ctl came after its descriptor was closed");
+  }
+  registration& one = nests ? epoll().sets[set].nested[set_of(fd)] : of(fd).in[set];
   if (what == EPOLL_CTL_DEL) {
-    one.known = false;
-    one.armed = 0;
+    one = {};
     return 0;
+  }
+  if (nests && in_a_circle(set, set_of(fd))) {
+    errno = ELOOP;
+    return -1;
   }
   if (one.known != (what == EPOLL_CTL_MOD)) {
     errno = one.known ? EEXIST : ENOENT;
     return -1;
   }
-  one.known = true;
-  one.armed = event->events;
-  one.data = event->data.ptr;
+  one = {.armed = event->events, .known = true, .data = event->data.ptr};
   changed();
   return 0;
 }
 
-ssize_t model_write(int, const void*, std::size_t size) {
-  point(op::futex_wake, "kicks the poller");
-  epoll().edge = true;
+ssize_t model_write(int fd, const void*, std::size_t size) {
+  point(op::futex_wake, "kicks a poller");
+  epoll().sets[static_cast<std::size_t>(fd - event_fds)].edge = true;
   changed();
   return static_cast<ssize_t>(size);
 }
 
-int model_poll(epoll_event* events, int size, weir::core::time_point deadline) {
+int model_poll(std::size_t set, epoll_event* events, int size, weir::core::time_point deadline) {
   const auto here = std::source_location::current();
   weir::model::step(op::futex_wait, &the_epoll, here);
+  model_set& mine = epoll().sets[set];
   // Of several who sleep here one gets the event; the others sleep on.
-  while (!anything_ready() && deadline > execution::current.now()) {
+  while (!anything_ready(set) && deadline > execution::current.now()) {
     const unsigned self = 1U << execution::current.thread();
-    epoll().waiting |= self;
+    mine.waiting |= self;
     execution::current.block(op::futex_wait, &the_epoll, deadline, false);
-    epoll().waiting &= ~self;
+    mine.waiting &= ~self;
   }
   int found = 0;
-  const bool kicked = std::exchange(epoll().edge, false);
+  const bool kicked = std::exchange(mine.edge, false);
   if (kicked) events[found++] = {.events = EPOLLIN, .data = {.ptr = nullptr}};
+  for (std::size_t i = 0; i < most_sets; ++i) {
+    if (!mine.nested[i].known || !anything_ready(i) || found == size) continue;
+    events[found++] = {.events = EPOLLIN, .data = {.ptr = mine.nested[i].data}};
+  }
   for (descriptor& one : epoll().descriptors) {
-    if ((one.ready & one.armed) == 0 || found == size) continue;
-    events[found++] = {.events = one.ready & one.armed, .data = {.ptr = one.data}};
-    one.armed = 0;  // one shot
+    registration& here_in = one.in[set];
+    if ((one.ready & here_in.armed) == 0 || found == size) continue;
+    events[found++] = {.events = one.ready & here_in.armed, .data = {.ptr = here_in.data}};
+    here_in.armed = 0;  // one shot
   }
   if (weir::model::tracing) {
     weir::model::trace(op::futex_wait, &the_epoll,
@@ -134,14 +173,16 @@ int model_poll(epoll_event* events, int size, weir::core::time_point deadline) {
   return found;
 }
 
-int model_epoll_wait(int, epoll_event* events, int size, int milliseconds) {
-  if (milliseconds < 0) return model_poll(events, size, weir::core::time_point::max());
-  return model_poll(events, size,
-                    execution::current.now() + std::chrono::milliseconds(milliseconds));
+int model_epoll_wait(int where, epoll_event* events, int size, int milliseconds) {
+  const auto end = milliseconds < 0
+                       ? weir::core::time_point::max()
+                       : execution::current.now() + std::chrono::milliseconds(milliseconds);
+  return model_poll(set_of(where), events, size, end);
 }
 
-int model_epoll_pwait2(int, epoll_event* events, int size, const timespec* longest, const void*) {
-  return model_poll(events, size,
+int model_epoll_pwait2(int where, epoll_event* events, int size, const timespec* longest,
+                       const void*) {
+  return model_poll(set_of(where), events, size,
                     execution::current.now() + std::chrono::seconds(longest->tv_sec) +
                         std::chrono::nanoseconds(longest->tv_nsec));
 }
