@@ -263,6 +263,8 @@ int main(int argc, char** argv) {
        {"postgres.tpcb.steps", [](const string& row) { measure(row, steps, {.max_open = 8}); }},
        {"postgres.tpcb.script",
         [](const string& row) { measure(row, script<mode::alone>, {.max_open = 8}); }},
+       {"postgres.tpcb.early",
+        [](const string& row) { measure(row, script<mode::early_release>, {.max_open = 8}); }},
        {"postgres.tpcb.limit", [](const string& row) { limits(row, script<mode::alone>); }},
        {"postgres.tpcb.group",
         [](const string& row) { measure(row, script<mode::grouped>, {.max_open = 8}); }}});

@@ -103,11 +103,17 @@ void add_bank_options(CLI::App& bank_app, bank::options& how) {
     return {};
   });
   add.value("--commit", [&how](const std::string& given) -> result<void> {
-    if (given != "alone" && given != "grouped") {
+    static constexpr std::pair<std::string_view, sql::commit_mode> modes[] = {
+        {"alone", sql::commit_mode::alone},
+        {"grouped", sql::commit_mode::grouped},
+        {"early-release", sql::commit_mode::early_release}};
+    const auto* found = std::ranges::find(modes, given, [](auto& one) { return one.first; });
+    if (found == std::end(modes)) {
       return std::unexpected(
-          error{errc::invalid_argument, "'" + given + "' is unknown; it is alone or grouped"});
+          error{errc::invalid_argument,
+                "'" + given + "' is unknown; it is alone, grouped or early-release"});
     }
-    how.commit = given == "grouped" ? sql::commit_mode::grouped : sql::commit_mode::alone;
+    how.commit = found->second;
     return {};
   });
   add.value("--isolation", [&how](const std::string& given) -> result<void> {

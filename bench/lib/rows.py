@@ -278,6 +278,7 @@ def postgres_rows():
             ("select.merged", "select", "the same, those of one text merged into one", 4),
             ("tpcb.steps", "tpcb", "TPC-B-like transaction, statement by statement", None),
             ("tpcb.script", "tpcb", "the same as a script: one round trip", 2),
+            ("tpcb.early", "tpcb", "the same, locks released before it is on the disk", 2),
             ("tpcb.group", "tpcb", "the same by group commit", 8)):
         row = f"postgres.{name}"
         pgbench = Source("pgbench", f"pgbench.{rival}")

@@ -202,6 +202,21 @@ task<sql::batch_end> connection::run_batch(context ctx, std::span<sql::batch_ste
   co_return end;
 }
 
+task<result<std::string_view>> connection::early_release(context ctx, std::string_view server) {
+  if (!server_id_) {
+    if (!quick_ready()) {
+      if (auto ok = co_await make_ready(ctx); !ok) {
+        co_return std::unexpected(std::move(ok.error()));
+      }
+    }
+    auto id = co_await wire_->server_id(ctx);
+    if (!id) co_return std::unexpected(std::move(id.error()));
+    server_id_ = *std::move(id);
+  }
+  const bool same = !server.empty() && *server_id_ == server;
+  co_return same ? std::string_view{"SET LOCAL synchronous_commit = off"} : std::string_view{};
+}
+
 task<result<void>> connection::ping(context ctx) {
   co_return co_await run(ctx, "");
 }

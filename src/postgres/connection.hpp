@@ -75,6 +75,7 @@ class connection final : public sql::driver_connection {
   [[nodiscard]] bool batches() const noexcept override { return true; }
   task<sql::batch_end> run_batch(context ctx, std::span<sql::batch_step> steps) override;
   [[nodiscard]] result<std::string> begin_text(sql::tx_options options) const override;
+  task<result<std::string_view>> early_release(context ctx, std::string_view server) override;
 
   task<result<void>> ping(context ctx) override;
   task<bool> reset(context ctx) override;
@@ -95,8 +96,9 @@ class connection final : public sql::driver_connection {
   task<result<description>> describe(context ctx, std::string name, std::string text);
 
   std::unique_ptr<wire> wire_;
-  statement* streaming_ = nullptr;   // whose rows come next on the wire
-  encoded parameters_;               // of the execution that is being queued
+  std::optional<std::string> server_id_;  // once asked for
+  statement* streaming_ = nullptr;        // whose rows come next on the wire
+  encoded parameters_;                    // of the execution that is being queued
   std::vector<std::string> unused_;  // names of statements to be closed with the next preparation
   std::uint64_t prepared_ = 0;
   mutable bool in_tx_ = false;  // as of the last answer

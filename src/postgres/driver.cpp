@@ -6,6 +6,7 @@
 #include <weir/stopper/stopper.hpp>
 
 #include "postgres/connection.hpp"
+#include "postgres/flusher.hpp"
 #include "postgres/lane.hpp"
 #include "postgres/settings.hpp"
 #include "postgres/wire.hpp"
@@ -27,6 +28,10 @@ class postgres_driver final : public sql::driver {
 
   std::unique_ptr<sql::driver_lane> open_lane(const sql::lane_limits& limits) override {
     return std::make_unique<lane>(server_, limits);
+  }
+
+  std::shared_ptr<sql::driver_flusher> open_flusher() override {
+    return std::make_shared<flusher>(server_);
   }
 
   [[nodiscard]] std::string describe() const override { return server_->to.describe(); }

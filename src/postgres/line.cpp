@@ -15,13 +15,6 @@ namespace {
 /// So often is a request moved to a new connection before it is sent.
 constexpr std::uint8_t most_connections = 3;
 
-struct pump_tail {
-  static void ended(task_record&) noexcept {}
-  static void unhandled(task_record&, const std::exception_ptr&) noexcept {
-    core::misuse("a lane's own task threw");
-  }
-};
-
 }  // namespace
 
 line::line(std::shared_ptr<server> at, const sql::lane_limits& limits)

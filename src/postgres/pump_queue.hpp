@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <memory>
 
+#include <weir/context/task_record.hpp>
+#include <weir/core/assert.hpp>
 #include <weir/core/list.hpp>
 #include <weir/core/sync/atomic.hpp>
 #include <weir/core/sync/mutex.hpp>
@@ -15,6 +18,14 @@ namespace weir::postgres {
 struct pumped : core::list_hook {
   event done;
   std::shared_ptr<pumped> self;  // while queued
+};
+
+/// Of the task that is the pump.
+struct pump_tail {
+  static void ended(task_record&) noexcept {}
+  static void unhandled(task_record&, const std::exception_ptr&) noexcept {
+    core::misuse("the task of a lane or a flusher threw");
+  }
 };
 
 /// Requests of many callers, and at most one pump that works on them. Whoever queues the first

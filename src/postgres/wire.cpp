@@ -204,6 +204,30 @@ task<result<void>> wire::run(context ctx, std::string text) {
   co_return result<void>{};
 }
 
+task<result<std::string>> wire::server_id(context ctx) {
+  if (!quick_ready()) {
+    if (auto ok = co_await make_ready(ctx); !ok) co_return std::unexpected(std::move(ok.error()));
+  }
+  static constexpr const char* asks =
+      "SELECT pg_backend_pid(), extract(epoch FROM pg_postmaster_start_time()), "
+      "pg_is_in_recovery()";
+  const bool queued = PQsendQueryParams(conn_, asks, 0, nullptr, nullptr, nullptr, nullptr, 0) == 1;
+  if (!queued) co_return std::unexpected(lost(false));
+  if (auto sent = sync(); !sent) co_return std::unexpected(std::move(sent.error()));
+  result<std::string> id;
+  auto each = [&](std::size_t, pg_result r) {
+    if (PQresultStatus(r.get()) == PGRES_FATAL_ERROR) id = std::unexpected(server_error(r.get()));
+    if (PQresultStatus(r.get()) != PGRES_TUPLES_OK || PQntuples(r.get()) != 1) return;
+    const bool direct = std::to_string(PQbackendPID(conn_)) == PQgetvalue(r.get(), 0, 0);
+    const bool writes = std::string_view{PQgetvalue(r.get(), 0, 2)} == "f";
+    if (direct && writes) id = PQgetvalue(r.get(), 0, 1);
+  };
+  if (auto read = co_await collect(ctx, &each); !read) {
+    co_return std::unexpected(std::move(read.error()));
+  }
+  co_return id;
+}
+
 task<bool> wire::ask_to_cancel(context ctx) {
   auto turn = co_await server_->cancelling.acquire(ctx);
   if (!turn) co_return false;

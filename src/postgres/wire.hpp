@@ -80,6 +80,10 @@ class wire {
   /// One statement without parameters whose rows nobody reads.
   task<result<void>> run(context ctx, std::string text);
 
+  /// What distinguishes the server's life from all others; empty if it is a standby, or if a pooler
+  /// in between gives each transaction another connection.
+  task<result<std::string>> server_id(context ctx);
+
   /// Cancels what runs and reads it to its end. False: it did not end in time.
   task<bool> settle();
 

@@ -123,6 +123,11 @@ task<result<void>> sql_db::close(context ctx) {
   auto closed = co_await writers_.close(ctx);
   result<void> read;
   if (readers_) read = co_await readers_->close(ctx);
+  if (flusher_ != nullptr) {
+    // Whoever has given its connection back may still have to ask it.
+    static_cast<void>(co_await early_.wait(ctx));
+    co_await flusher_->close(ctx);
+  }
   if (closed) co_return !read ? read : ended;
   if (read) co_return closed;
   co_return std::unexpected(

@@ -18,8 +18,16 @@
 namespace weir::core {
 
 /// Closes the lane when the stopper closes; a database on a bare executor is closed by its owner.
-void close_lane_with(stopper& owner, std::shared_ptr<sql::driver_lane> one);
-inline void close_lane_with(executor&, const std::shared_ptr<sql::driver_lane>&) noexcept {}
+void close_with(stopper& owner, std::shared_ptr<sql::driver_lane> one);
+inline void close_with(executor&, const std::shared_ptr<sql::driver_lane>&) noexcept {}
+
+/// Likewise; before the pools are registered, and so closed after them.
+std::shared_ptr<sql::driver_flusher> closed_with(stopper& owner,
+                                                 std::shared_ptr<sql::driver_flusher> one);
+inline std::shared_ptr<sql::driver_flusher> closed_with(executor&,
+                                                        std::shared_ptr<sql::driver_flusher> one) {
+  return one;
+}
 
 /// What a `sql::db` holds: the driver, one or two pools, and the rules for bad connections and held
 /// locks. Kept alive by whatever holds a connection.
@@ -36,6 +44,7 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
         max_open_(options.max_open),
         one_writer_(kind_->connections(options.max_open).writers == 1),
         groups_(options.group, {.start = &sql_db::start_groups, .owner = this}),
+        flusher_(closed_with(owner, kind_->open_flusher())),
         writers_(owner, limits(options, sql::access::read_write),
                  source(sql::access::read_write, options)) {
     if (kind_->connections(max_open_).readers != 0) {
@@ -45,8 +54,14 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
     if (options.pipelined != 0) {
       lane_ =
           kind_->open_lane({.connections = options.pipelined, .merge_reads = options.merge_reads});
-      if (lane_ != nullptr) close_lane_with(owner, lane_);
+      if (lane_ != nullptr) close_with(owner, lane_);
     }
+  }
+
+  sql_db(const sql_db&) = delete;
+  sql_db& operator=(const sql_db&) = delete;
+  ~sql_db() {
+    if (flusher_ != nullptr) flusher_->begin_close();
   }
 
   /// A connection; the caller is at home on it then. `fresh`: one that was never used.
@@ -94,6 +109,8 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
   }
 
   // In script_run.cpp.
+  task<result<sql::script_result>> run_one(context ctx, script_job* job, sql::run_options options,
+                                           std::source_location site);
   task<result<void>> run_alone(context ctx, script_unit* unit, std::source_location site);
   task<result<void>> run_group(std::shared_ptr<group_run> run, script_unit* unit);
   task<void> serve_groups(std::shared_ptr<sql_db> self, permit stay);
@@ -119,6 +136,8 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
   atomic<task_record*> inside_{nullptr};  // the task in a transaction on the one writer
   stopper* stopper_ = nullptr;            // null: the database is closed by its owner
   group_lane groups_;
+  const std::shared_ptr<sql::driver_flusher> flusher_;  // null: all wait for the disk by themselves
+  wait_group early_;                                    // scripts that count on it
   pool<pooled_connection> writers_;
   std::optional<pool<pooled_connection>> readers_;
   registration groups_closer_;  // before the pools' own, which were registered earlier

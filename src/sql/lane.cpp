@@ -36,15 +36,30 @@ task<result<sql::exec_result>> lane_exec(std::shared_ptr<sql::driver_lane> on, c
   co_return done->done;
 }
 
-void close_lane_with(stopper& owner, std::shared_ptr<sql::driver_lane> one) {
+namespace {
+
+template <class T>
+void defer_close(stopper& owner, const char* name, std::shared_ptr<T> one) {
   // Kept: of a database that goes before the stop, what is still unanswered is waited for here.
   owner
-      .defer("db lane",
+      .defer(name,
              [one = std::move(one)](const context& ctx) -> result<void> {
                weir::wait(one->close(ctx));
                return {};
              })
       .keep();
+}
+
+}  // namespace
+
+void close_with(stopper& owner, std::shared_ptr<sql::driver_lane> one) {
+  defer_close(owner, "db lane", std::move(one));
+}
+
+std::shared_ptr<sql::driver_flusher> closed_with(stopper& owner,
+                                                 std::shared_ptr<sql::driver_flusher> one) {
+  if (one != nullptr) defer_close(owner, "db flusher", one);
+  return one;
 }
 
 }  // namespace weir::core

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -81,7 +82,9 @@ class script_job {
 struct script_unit {
   sql::tx_options options;
   std::vector<script_job*> jobs;
-  bool began = false;  // the latest attempt came past BEGIN
+  bool began = false;      // the latest attempt came past BEGIN
+  std::string early_at;    // the flusher's server, if it is to release its locks early
+  bool unflushed = false;  // the latest attempt has done so
 };
 
 }  // namespace weir::core

@@ -11,6 +11,22 @@ namespace {
 
 using session_ptr = std::shared_ptr<sql_session>;
 
+/// One of those that a wait group waits for; null: none.
+class wait_group_count {
+ public:
+  explicit wait_group_count(wait_group* of) : of_(of) {
+    if (of_ != nullptr) of_->add();
+  }
+  wait_group_count(const wait_group_count&) = delete;
+  wait_group_count& operator=(const wait_group_count&) = delete;
+  ~wait_group_count() {
+    if (of_ != nullptr) of_->done();
+  }
+
+ private:
+  wait_group* const of_;
+};
+
 /// Of an idempotent script whose answer was lost.
 constexpr int most_repeats = 2;
 
@@ -51,10 +67,7 @@ task<result<sql::script_result>> sql_db::run(context ctx, sql::script what,
       group_operation asked{groups_, job, ctx};
       out = co_await asked;
     } else {
-      script_unit unit{.options = options.tx, .jobs = {&job->script}};
-      auto ran = co_await run_alone(ctx, &unit, site);
-      if (!ran) script_job::fail_open(unit.jobs, ran.error());
-      out = job->script.take();
+      out = co_await run_one(ctx, &job->script, options, site);
     }
     const bool again = !out && out.error().code() == errc::commit_unknown &&
                        options.on_unknown == sql::unknown_commit::repeat &&
@@ -63,6 +76,36 @@ task<result<sql::script_result>> sql_db::run(context ctx, sql::script what,
     job->script.reopen();  // the lane has let go of it
     job->where = group_job::place::fresh;
   }
+}
+
+task<result<sql::script_result>> sql_db::run_one(context ctx, script_job* job,
+                                                 sql::run_options options,
+                                                 std::source_location site) {
+  script_unit unit;
+  unit.options = options.tx;
+  unit.jobs = {job};
+  std::uint64_t mark = 0;
+  // Also one that only reads: what it has seen may not be on the disk yet.
+  const bool early = options.commit == sql::commit_mode::early_release && flusher_ != nullptr;
+  const wait_group_count stay{early ? &early_ : nullptr};
+  if (early) {
+    auto now = co_await flusher_->ready(ctx);
+    if (!now) {
+      co_return std::unexpected(sql::with_outcome(std::move(now.error()), sql::outcome::not_sent));
+    }
+    mark = now->connection;
+    unit.early_at = std::move(now->server);
+  }
+  auto ran = co_await run_alone(ctx, &unit, site);
+  if (!ran) script_job::fail_open(unit.jobs, ran.error());
+  auto out = job->take();
+  if (!out || !unit.unflushed) co_return out;
+  auto flushed = co_await flusher_->flush(ctx, mark);
+  if (flushed) co_return out;
+  co_return std::unexpected(error{errc::commit_unknown,
+                                  "it was committed, but whether that reached the disk is not "
+                                  "known: look before running the script again"}
+                                .caused_by(std::move(flushed.error())));
 }
 
 task<result<void>> sql_db::run_alone(context ctx, script_unit* unit, std::source_location site) {

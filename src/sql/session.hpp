@@ -136,7 +136,7 @@ class sql_session : public std::enable_shared_from_this<sql_session> {
   task<result<bool>> add_script(context ctx, batch* to, script_job* job);
   result<attempt_end> after_commit(const context& ctx, error why,
                                    std::span<script_job* const> jobs);
-  result<attempt_end> after_batch(const context& ctx, std::size_t at, error why,
+  result<attempt_end> after_batch(const context& ctx, std::size_t at, std::size_t first, error why,
                                   std::span<script_job* const> jobs);
   result<std::span<const sql::value>> step_values(script_job* job, std::size_t step,
                                                   const sql::driver_statement& made);

@@ -260,10 +260,23 @@ task<result<sql_session::attempt_end>> sql_session::scripts_at_once(
   sql_connection& c = connection();
   const auto begin = c.driver->begin_text(unit->options);
   if (!begin) co_return std::unexpected(begin.error());
-  batch all{c};
-  if (auto added = co_await add_text(ctx, &all, *begin); !added) {
-    co_return std::unexpected(std::move(added.error()));
+  std::string_view early;
+  unit->unflushed = false;
+  if (!unit->early_at.empty()) {
+    auto can = co_await c.driver->early_release(ctx, unit->early_at);
+    if (!can) {
+      co_return std::unexpected(sql::with_outcome(std::move(can.error()), sql::outcome::not_sent));
+    }
+    early = *can;
   }
+  batch all{c};
+  for (const std::string_view text : {std::string_view{*begin}, early}) {
+    if (text.empty()) continue;
+    if (auto added = co_await add_text(ctx, &all, text); !added) {
+      co_return std::unexpected(std::move(added.error()));
+    }
+  }
+  const std::size_t first = all.steps.size();
   for (script_job* one : jobs) {
     auto added = co_await add_script(ctx, &all, one);
     if (!added) co_return std::unexpected(std::move(added.error()));
@@ -275,7 +288,8 @@ task<result<sql_session::attempt_end>> sql_session::scripts_at_once(
   auto ended = co_await c.driver->run_batch(ctx, all.steps);
   unit->began = ended.ran > 0;
   if (!ended.failed) {
-    std::size_t at = 1;
+    unit->unflushed = !early.empty();
+    std::size_t at = first;
     for (script_job* one : jobs) {
       for (std::size_t i = 0; i < one->size(); ++i, ++at) one->note(i, all.steps[at].done);
     }
@@ -285,12 +299,12 @@ task<result<sql_session::attempt_end>> sql_session::scripts_at_once(
   if (c.driver->usable() && c.driver->in_transaction() && ctx.check()) {
     if (const auto undone = co_await c.driver->rollback(ctx); !undone) c.broken = true;
   }
-  co_return after_batch(ctx, ended.ran, *std::move(ended.failed), jobs);
+  co_return after_batch(ctx, ended.ran, first, *std::move(ended.failed), jobs);
 }
 
-/// What the failure of the batch's statement `at` means for the scripts.
+/// What the failure of the batch's statement `at` means for the scripts, which begin with `first`.
 result<sql_session::attempt_end> sql_session::after_batch(const context& ctx, std::size_t at,
-                                                          error why,
+                                                          std::size_t first, error why,
                                                           std::span<script_job* const> jobs) {
   if (sql::outcome_of(why) == sql::outcome::unknown) {
     // COMMIT was sent along with the rest.
@@ -298,8 +312,8 @@ result<sql_session::attempt_end> sql_session::after_batch(const context& ctx, st
     script_job::fail_open(jobs, lost_commit(std::move(why)));
     return attempt_end::one_failed;
   }
-  if (at == 0) return std::unexpected(std::move(why));
-  std::size_t step = at - 1;
+  if (at < first) return std::unexpected(std::move(why));
+  std::size_t step = at - first;
   for (script_job* one : jobs) {
     if (step < one->size()) {
       why = script_job::at_step(step, std::move(why));

@@ -33,8 +33,10 @@ enum class call : std::uint8_t {
   reset,
   close,
   batch,
+  ready,
+  flush,
 };
-inline constexpr std::size_t calls = 13;
+inline constexpr std::size_t calls = 15;
 
 class connection;
 
@@ -60,6 +62,9 @@ class server {
   bool refuse_commits = false;       // of more than one row, as a deferred constraint might
   int conflicts_to_come = 0;         // that many commits lose
   std::optional<error> refuse_connections;
+  bool flushes = false;      // the driver has a flusher, of which this is
+  int flusher = 1;           // the connection's number
+  std::string name = "one";  // of the server that connections go to; the flusher's is "one"
 
   [[nodiscard]] int count(call c) const {
     core::lock_guard guard{mutex_};
@@ -70,6 +75,8 @@ class server {
   [[nodiscard]] int statements_closed() const { return read(unmade_); }
   [[nodiscard]] int dirty_sessions() const { return read(dirty_); }
   [[nodiscard]] int statements_outside_of_their_transaction() const { return read(outside_); }
+  /// Rows that were committed early and not flushed.
+  [[nodiscard]] int unflushed() const { return read(unflushed_); }
   [[nodiscard]] std::size_t table_size() const {
     core::lock_guard guard{mutex_};
     return table_.size();
@@ -81,6 +88,7 @@ class server {
   friend class connection;
   friend class statement;
   friend class driver;
+  friend class flusher;
 
   [[nodiscard]] int read(const int& of) const {
     core::lock_guard guard{mutex_};
@@ -107,6 +115,7 @@ class server {
   int unmade_ = 0;
   int dirty_ = 0;
   int outside_ = 0;
+  int unflushed_ = 0;
 };
 
 class connection final : public sql::driver_connection {
@@ -152,6 +161,7 @@ class connection final : public sql::driver_connection {
     {
       core::lock_guard guard{server_->mutex_};
       for (auto& [id, v] : written_) server_->table_[id] = v;
+      if (early_) server_->unflushed_ += static_cast<int>(written_.size());
     }
     forget();
     if (!server_->lose_commit_answers) return {};
@@ -172,6 +182,9 @@ class connection final : public sql::driver_connection {
       return fail(errc::unsupported, "the fake has no isolation levels");
     }
     return std::string{"BEGIN"};
+  }
+  task<result<std::string_view>> early_release(context, std::string_view server) override {
+    co_return server == server_->name ? std::string_view{"EARLY"} : std::string_view{};
   }
   task<result<void>> ping(context ctx) override { co_return co_await enter(ctx, call::ping); }
   task<bool> reset(context ctx) override {
@@ -212,6 +225,7 @@ class connection final : public sql::driver_connection {
   std::optional<result<void>> control(std::string_view verb);
   void forget() noexcept {
     in_transaction_ = false;
+    early_ = false;
     written_.clear();
     saved_.clear();
   }
@@ -221,6 +235,7 @@ class connection final : public sql::driver_connection {
   std::map<std::int64_t, sql::value> saved_;    // the same at its savepoint
   int active_ = 0;                              // statements whose rows are being read
   bool in_transaction_ = false;
+  bool early_ = false;  // its COMMIT does not wait for the disk
   core::atomic<bool> bad_{false};
   bool broken_ = false;
 };
@@ -346,9 +361,9 @@ inline task<result<std::unique_ptr<sql::driver_statement>>> connection::prepare(
   if (auto ok = co_await enter(ctx, call::prepare); !ok) {
     co_return std::unexpected(std::move(ok.error()));
   }
-  static constexpr std::string_view verbs[] = {"put",       "txput",   "get",     "all",   "count",
-                                               "echo",      "clean?",  "refuse",  "BEGIN", "COMMIT",
-                                               "SAVEPOINT", "RELEASE", "ROLLBACK"};
+  static constexpr std::string_view verbs[] = {
+      "put",    "txput", "get",    "all",       "count",   "echo",     "clean?",
+      "refuse", "BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK", "EARLY"};
   std::istringstream words{std::string{text}};
   std::string verb;
   words >> verb;
@@ -369,6 +384,8 @@ inline std::optional<result<void>> connection::control(std::string_view verb) {
     in_transaction_ = true;
   } else if (verb == "COMMIT") {
     return commit_now();
+  } else if (verb == "EARLY") {
+    early_ = in_transaction_;
   } else if (verb == "SAVEPOINT") {
     saved_ = written_;
   } else if (verb == "ROLLBACK") {
@@ -398,6 +415,39 @@ inline void server::break_all() {
   for (connection* one : live_) one->go_bad();
 }
 
+class flusher final : public sql::driver_flusher {
+ public:
+  explicit flusher(std::shared_ptr<server> to) : server_(std::move(to)) {}
+
+  task<result<mark>> ready(context ctx) override {
+    server_->note(call::ready);
+    if (auto ok = co_await server_->before(std::move(ctx), call::ready, nullptr); !ok) {
+      co_return std::unexpected(std::move(ok.error()));
+    }
+    co_return mark{static_cast<std::uint64_t>(server_->flusher), "one"};
+  }
+  task<result<void>> flush(context ctx, std::uint64_t connection) override {
+    server_->note(call::flush);
+    if (closed_) co_return fail(errc::closed, "the flusher is closed");
+    if (auto ok = co_await server_->before(std::move(ctx), call::flush, nullptr); !ok) co_return ok;
+    if (connection != static_cast<std::uint64_t>(server_->flusher)) {
+      co_return fail(errc::closed, "the flusher's connection was lost");
+    }
+    core::lock_guard guard{server_->mutex_};
+    server_->unflushed_ = 0;
+    co_return result<void>{};
+  }
+  void begin_close() noexcept override { closed_ = true; }
+  task<void> close(context) override {
+    closed_ = true;
+    co_return;
+  }
+
+ private:
+  std::shared_ptr<server> server_;
+  bool closed_ = false;
+};
+
 class driver final : public sql::driver {
  public:
   explicit driver(std::shared_ptr<server> to) : server_(std::move(to)) {}
@@ -413,6 +463,9 @@ class driver final : public sql::driver {
     if (server_->refuse_connections) co_return std::unexpected(*server_->refuse_connections);
     server_->note(call::connect);
     co_return std::make_unique<connection>(server_);
+  }
+  std::shared_ptr<sql::driver_flusher> open_flusher() override {
+    return server_->flushes ? std::make_shared<flusher>(server_) : nullptr;
   }
   [[nodiscard]] std::string describe() const override { return "fake:"; }
 

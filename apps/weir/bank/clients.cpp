@@ -125,11 +125,17 @@ task<result<void>> workload::perform(const context& ctx, client_figures& figures
   co_return attempts.failure();
 }
 
-/// Looks for a transfer in the history.
+/// Looks for a transfer in the history. What is found counts as acknowledged: if it may have been
+/// seen before it was on the disk, the look waits for the disk as well.
 task<result<bool>> workload::settled(const context& ctx, client_figures& figures,
                                      const transfer_id& id) {
-  const auto found = co_await database_.query_row<bool>(
-      ctx, "SELECT EXISTS (SELECT 1 FROM pgbench_history WHERE filler = $1)", id.view());
+  sql::script look;
+  look.add("SELECT EXISTS (SELECT 1 FROM pgbench_history WHERE filler = $1)", id.view());
+  sql::run_options how{.tx = {.access = sql::access::read_only}};
+  if (how_.commit == sql::commit_mode::early_release) how.commit = how_.commit;
+  const auto done = co_await database_.run(ctx, std::move(look), how);
+  if (!done) co_return std::unexpected(done.error());
+  const auto found = done->row<bool>(0);
   if (!found) co_return std::unexpected(found.error());
   (*found ? figures.unknown_happened : figures.unknown_not_happened).add(1);
   co_return *found;

@@ -119,6 +119,8 @@ class [[nodiscard]] db final : public transactions {
   ///
   /// Grouped, it shares its COMMIT with what others have waiting, in order, and is told to have
   /// succeeded only when that COMMIT is known; an error is its own script's alone.
+  /// With early release its locks are gone before it is on the disk, and it is told to have
+  /// succeeded after that; commit_unknown if nobody can say whether it came to that.
   /// Errors carry the `step`, counted from 0, and beside those of `queries`: commit_unknown;
   /// throttled if too many wait; closed. Cancellation: while it waits it is taken out, and not
   /// sent; while its group runs the caller is let go at once, with commit_unknown.

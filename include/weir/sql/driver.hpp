@@ -18,6 +18,7 @@
 #include <weir/sql/bind.hpp>
 #include <weir/sql/column_names.hpp>
 #include <weir/sql/errors.hpp>
+#include <weir/sql/flusher.hpp>
 #include <weir/sql/row_buffer.hpp>
 #include <weir/sql/value.hpp>
 
@@ -147,6 +148,14 @@ class driver_connection {
     return std::string{"BEGIN"};
   }
 
+  /// The statement after BEGIN that makes the transaction release its locks before it is on the
+  /// disk; empty if it cannot, or if this connection goes to another server than the flusher's.
+  virtual task<result<std::string_view>> early_release(context ctx, std::string_view server) {
+    static_cast<void>(ctx);
+    static_cast<void>(server);
+    co_return std::string_view{};
+  }
+
   virtual task<result<void>> ping(context ctx) = 0;
 
   /// Back to the state of a new connection, whatever it was in the middle of; false if that cannot
@@ -228,6 +237,10 @@ class driver {
     static_cast<void>(limits);
     return nullptr;
   }
+
+  /// What makes durable that which connections have committed without waiting for the disk; null if
+  /// they always wait. Connects when first used.
+  [[nodiscard]] virtual std::shared_ptr<driver_flusher> open_flusher() { return nullptr; }
 
   /// The address for messages, without secrets.
   [[nodiscard]] virtual std::string describe() const = 0;

@@ -26,6 +26,10 @@ namespace weir::sql {
 enum class commit_mode : std::uint8_t {
   alone,    ///< in a transaction of its own
   grouped,  ///< together with the scripts that other callers have waiting: one COMMIT for all
+  /// In a transaction of its own that releases its locks before it is on the disk; the caller hears
+  /// of it afterwards, as always. Others see it earlier, by what the disk takes. Alone where the
+  /// database cannot do it.
+  early_release,
 };
 
 /// What may be done when nobody knows whether a script was committed.
