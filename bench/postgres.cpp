@@ -17,6 +17,8 @@ namespace {
 
 constexpr int callers = 64;
 
+using when = weir::sql::lock_release;
+
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   if (value != nullptr) return value;
@@ -96,7 +98,7 @@ weir::task<weir::result<void>> steps(weir::sql::db& db, weir::context ctx, draw 
   co_return co_await db.with_tx(ctx, whole);
 }
 
-template <weir::sql::commit_mode how>
+template <weir::sql::commit_mode how, weir::sql::lock_release release = when::durable>
 weir::task<weir::result<void>> script(weir::sql::db& db, weir::context ctx, draw d) {
   weir::sql::script all;
   all.add("UPDATE pgbench_accounts SET abalance = abalance + $1 WHERE aid = $2", d.delta,
@@ -108,7 +110,7 @@ weir::task<weir::result<void>> script(weir::sql::db& db, weir::context ctx, draw
       "INSERT INTO pgbench_history(tid, bid, aid, delta, mtime)"
       " VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP)",
       d.teller, d.branch, d.account, d.delta);
-  const weir::sql::run_options options{.commit = how};
+  const weir::sql::run_options options{.commit = how, .release = release};
   const auto done = co_await db.run(ctx, std::move(all), options);
   if (!done) co_return std::unexpected(done.error());
   co_return weir::result<void>{};
@@ -264,7 +266,7 @@ int main(int argc, char** argv) {
        {"postgres.tpcb.script",
         [](const string& row) { measure(row, script<mode::alone>, {.max_open = 8}); }},
        {"postgres.tpcb.early",
-        [](const string& row) { measure(row, script<mode::early_release>, {.max_open = 8}); }},
+        [](const string& row) { measure(row, script<mode::alone, when::early>, {.max_open = 8}); }},
        {"postgres.tpcb.limit", [](const string& row) { limits(row, script<mode::alone>); }},
        {"postgres.tpcb.group",
         [](const string& row) { measure(row, script<mode::grouped>, {.max_open = 8}); }}});

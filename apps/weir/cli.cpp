@@ -103,17 +103,11 @@ void add_bank_options(CLI::App& bank_app, bank::options& how) {
     return {};
   });
   add.value("--commit", [&how](const std::string& given) -> result<void> {
-    static constexpr std::pair<std::string_view, sql::commit_mode> modes[] = {
-        {"alone", sql::commit_mode::alone},
-        {"grouped", sql::commit_mode::grouped},
-        {"early-release", sql::commit_mode::early_release}};
-    const auto* found = std::ranges::find(modes, given, [](auto& one) { return one.first; });
-    if (found == std::end(modes)) {
+    if (given != "alone" && given != "grouped") {
       return std::unexpected(
-          error{errc::invalid_argument,
-                "'" + given + "' is unknown; it is alone, grouped or early-release"});
+          error{errc::invalid_argument, "'" + given + "' is unknown; it is alone or grouped"});
     }
-    how.commit = found->second;
+    how.commit = given == "grouped" ? sql::commit_mode::grouped : sql::commit_mode::alone;
     return {};
   });
   add.value("--isolation", [&how](const std::string& given) -> result<void> {
@@ -131,13 +125,14 @@ void add_bank_options(CLI::App& bank_app, bank::options& how) {
     how.level = found->second;
     return {};
   });
+  bank_app.add_flag("--early-release", how.early_release);
   bank_app.add_flag("--audit-only", how.audit_only);
 }
 
 constexpr std::string_view shown_options[] = {
-    "--db",          "--clients", "--duration",  "--scale",      "--connections",
-    "--synchronous", "--commit",  "--isolation", "--drain",      "--cancel",
-    "--seed",        "--journal", "--json",      "--audit-only", "--help"};
+    "--db",     "--clients",    "--duration",      "--scale",  "--connections", "--synchronous",
+    "--commit", "--isolation",  "--drain",         "--cancel", "--seed",        "--journal",
+    "--json",   "--audit-only", "--early-release", "--help"};
 constexpr std::string_view commands[] = {"bank", "retry"};
 
 // Quoted as it was given, without a value that came with it.
@@ -174,6 +169,12 @@ command parse_bank(CLI::App& app, std::vector<std::string> words) {
     return misused("weir bank",
                    "--synchronous is SQLite's; for PostgreSQL end the address with "
                    "?options=-csynchronous_commit%3Doff");
+  }
+  if (how.early_release && where->speaks->is_file) {
+    return misused(
+        "weir bank",
+        "--early-release is PostgreSQL's; SQLite has one writer, and nobody waits for its "
+        "locks");
   }
   return how;
 }

@@ -67,8 +67,9 @@ OPTIONS
   --synchronous MODE  when SQLite waits for the disk: normal (at checkpoints)
                       or full (at every commit) (default normal)
   --commit HOW        transfers are committed alone, or grouped with those that
-                      other clients have waiting, or, with PostgreSQL, with
-                      early-release of their locks (default alone)
+                      other clients have waiting (default alone)
+  --early-release     with PostgreSQL: they release their locks before they are
+                      on the disk, and are acknowledged after that
   --isolation LEVEL   of the transfers: read-committed, repeatable-read or
                       serializable (default: the database's own); who loses
                       against another transfer is repeated, and counted

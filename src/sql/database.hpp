@@ -112,10 +112,18 @@ class sql_db : public std::enable_shared_from_this<sql_db> {
   task<result<sql::script_result>> run_one(context ctx, script_job* job, sql::run_options options,
                                            std::source_location site);
   task<result<void>> run_alone(context ctx, script_unit* unit, std::source_location site);
+  task<void> make_durable(context ctx, script_unit* unit);
   task<result<void>> run_group(std::shared_ptr<group_run> run, script_unit* unit);
+  void finish_when_durable(std::shared_ptr<group_run> run, script_unit unit);
+  task<void> flush_and_finish(std::shared_ptr<sql_db> self, std::shared_ptr<group_run> run,
+                              script_unit unit);
   task<void> serve_groups(std::shared_ptr<sql_db> self, permit stay);
   static void start_groups(void* self) noexcept;
 
+  /// Also for a script that only reads: what it has seen may not be on the disk yet.
+  [[nodiscard]] sql::driver_flusher* flusher_for(const sql::run_options& options) const noexcept {
+    return options.release == sql::lock_release::early ? flusher_.get() : nullptr;
+  }
   [[nodiscard]] pool<pooled_connection>& pool_for(sql::access mode) noexcept {
     return mode == sql::access::read_only && readers_ ? *readers_ : writers_;
   }

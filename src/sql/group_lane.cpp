@@ -5,13 +5,21 @@
 
 namespace weir::core {
 
+namespace {
+
+bool may_share(const sql::run_options& a, const sql::run_options& b) noexcept {
+  return a.tx == b.tx && a.release == b.release;
+}
+
+}  // namespace
+
 void group_lane::take(const std::shared_ptr<group_run>& into) {
   const std::size_t most = std::max<std::size_t>(limits_.scripts, 1);
   into->jobs.reserve(most);
   const lock_guard guard{mutex_};
   const group_job* const first = queue_.front();
   while (group_job* job = queue_.front()) {
-    if (into->jobs.size() == most || job->options.tx != first->options.tx) break;
+    if (into->jobs.size() == most || !may_share(job->options, first->options)) break;
     unqueue(*job);
     into->jobs.push_back(std::move(job->self));  // there is room: nothing is allocated here
     job->where = group_job::place::taken;

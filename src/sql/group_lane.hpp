@@ -62,7 +62,7 @@ struct group_run final : wakeable {
 /// A queue of scripts, and one task that commits whatever has queued while its last commit ran. The
 /// task exists while there is something to do.
 ///
-/// Guarantees: strictly first in, first out, of the same tx_options in one group; bounded. A caller
+/// Guarantees: strictly first in, first out, of the same options in one group; bounded. A caller
 /// who leaves while queued is taken out; one who leaves later leaves its job's memory behind for
 /// the group. Closing fails what is queued and lets what runs end. Thread safety: all members.
 /// Source: PostgreSQL's commit_delay and the group commit of MySQL's binary log, done by the
@@ -87,6 +87,8 @@ class group_lane {
   void finish(group_run& run) noexcept;
   /// False: nothing waits, and the task is to end. Another one is started when needed.
   [[nodiscard]] bool more() noexcept;
+  /// Something goes on that `ended` has to wait for, until its `at_end`.
+  void begin_task() noexcept { tasks_.add(); }
   /// It is past its last use of the database.
   void at_end() noexcept { tasks_.done(); }
 

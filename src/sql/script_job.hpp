@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -21,6 +21,7 @@ namespace weir::core {
 ///    │└────────────────────────────────────────────► failed ───┤
 ///    └─────────────────────────────────────────────────────────┘
 ///           reopen: it is idempotent, and run again
+/// From succeeded to failed, if it is not known to be on the disk.
 ///
 /// Thread safety: whoever runs it; its caller before and after.
 class script_job {
@@ -52,6 +53,7 @@ class script_job {
     state_ = state::open;
   }
   [[nodiscard]] bool settled() const noexcept { return state_ != state::open; }
+  [[nodiscard]] bool succeeded() const noexcept { return state_ == state::succeeded; }
 
   /// Once, when settled.
   result<sql::script_result> take();
@@ -82,9 +84,9 @@ class script_job {
 struct script_unit {
   sql::tx_options options;
   std::vector<script_job*> jobs;
-  bool began = false;      // the latest attempt came past BEGIN
-  std::string early_at;    // the flusher's server, if it is to release its locks early
-  bool unflushed = false;  // the latest attempt has done so
+  bool began = false;                    // the latest attempt came past BEGIN
+  sql::driver_flusher* early = nullptr;  // if its locks are to be released early
+  std::uint64_t unflushed = 0;  // the connection of it that has to have lived since; 0: none
 };
 
 }  // namespace weir::core

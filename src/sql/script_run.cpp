@@ -84,28 +84,26 @@ task<result<sql::script_result>> sql_db::run_one(context ctx, script_job* job,
   script_unit unit;
   unit.options = options.tx;
   unit.jobs = {job};
-  std::uint64_t mark = 0;
-  // Also one that only reads: what it has seen may not be on the disk yet.
-  const bool early = options.commit == sql::commit_mode::early_release && flusher_ != nullptr;
-  const wait_group_count stay{early ? &early_ : nullptr};
-  if (early) {
-    auto now = co_await flusher_->ready(ctx);
-    if (!now) {
-      co_return std::unexpected(sql::with_outcome(std::move(now.error()), sql::outcome::not_sent));
-    }
-    mark = now->connection;
-    unit.early_at = std::move(now->server);
-  }
+  unit.early = flusher_for(options);
+  const wait_group_count stay{unit.early != nullptr ? &early_ : nullptr};
   auto ran = co_await run_alone(ctx, &unit, site);
   if (!ran) script_job::fail_open(unit.jobs, ran.error());
-  auto out = job->take();
-  if (!out || !unit.unflushed) co_return out;
-  auto flushed = co_await flusher_->flush(ctx, mark);
-  if (flushed) co_return out;
-  co_return std::unexpected(error{errc::commit_unknown,
-                                  "it was committed, but whether that reached the disk is not "
-                                  "known: look before running the script again"}
-                                .caused_by(std::move(flushed.error())));
+  co_await make_durable(ctx, &unit);
+  co_return job->take();
+}
+
+/// Those that have released their locks are told to have succeeded only after this.
+task<void> sql_db::make_durable(context ctx, script_unit* unit) {
+  if (unit->unflushed == 0) co_return;
+  auto flushed = co_await unit->early->flush(ctx, unit->unflushed);
+  if (flushed) co_return;
+  const auto why = error{errc::commit_unknown,
+                         "it was committed, but whether that reached the disk is not known: look "
+                         "before running the script again"}
+                       .caused_by(std::move(flushed.error()));
+  for (script_job* one : unit->jobs) {
+    if (one->succeeded()) one->fail(why);
+  }
 }
 
 task<result<void>> sql_db::run_alone(context ctx, script_unit* unit, std::source_location site) {
@@ -156,11 +154,32 @@ task<void> sql_db::serve_groups(std::shared_ptr<sql_db>, permit) {
       }
       script_job::fail_open(unit.jobs, done.error());
     }
-    groups_.finish(*run);
+    if (unit.unflushed != 0) {
+      finish_when_durable(run, std::move(unit));
+    } else {
+      groups_.finish(*run);
+    }
     // Those who have just got their answers come first: what they ask next shares the next COMMIT.
     co_await yield();
   } while (groups_.more());
   co_await hop_if_elsewhere{&where_};
+  groups_.at_end();
+}
+
+/// Beside the next group, which need not wait for the disk.
+void sql_db::finish_when_durable(std::shared_ptr<group_run> run, script_unit unit) {
+  groups_.begin_task();
+  auto last = [db = shared_from_this(), run = std::move(run), unit = std::move(unit)]() mutable {
+    return db->flush_and_finish(db, std::move(run), std::move(unit));
+  };
+  start(where_, {.name = "sql.group flush"}, context{}, std::move(last), lane_tail{}).detach();
+}
+
+/// The first parameter keeps the database.
+task<void> sql_db::flush_and_finish(std::shared_ptr<sql_db>, std::shared_ptr<group_run> run,
+                                    script_unit unit) {
+  co_await make_durable(run->source.get(), &unit);
+  groups_.finish(*run);
   groups_.at_end();
 }
 
@@ -171,6 +190,7 @@ task<result<void>> sql_db::run_group(std::shared_ptr<group_run> run, script_unit
     if (run->jobs.empty()) {
       groups_.take(run);
       *unit = unit_of(*run);
+      if (!run->jobs.empty()) unit->early = flusher_for(run->jobs.front()->options);
     }
     co_return co_await s->run_scripts(ctx, unit);
   };

@@ -133,6 +133,8 @@ class sql_session : public std::enable_shared_from_this<sql_session> {
   task<result<void>> run_text(context ctx, std::string_view text);
   task<result<void>> undo_scripts(context ctx);
   task<result<void>> add_text(context ctx, batch* to, std::string_view text);
+  task<result<std::string_view>> early_release(context ctx, script_unit* unit,
+                                               sql::driver_flusher::mark* flusher);
   task<result<bool>> add_script(context ctx, batch* to, script_job* job);
   result<attempt_end> after_commit(const context& ctx, error why,
                                    std::span<script_job* const> jobs);

@@ -255,15 +255,24 @@ task<result<bool>> sql_session::add_script(context ctx, batch* to, script_job* j
   co_return true;
 }
 
+/// The statement that makes the transaction release its locks early; empty if it cannot.
+task<result<std::string_view>> sql_session::early_release(context ctx, script_unit* unit,
+                                                          sql::driver_flusher::mark* flusher) {
+  auto now = co_await unit->early->ready(ctx);
+  if (!now) co_return std::unexpected(std::move(now.error()));
+  *flusher = *std::move(now);
+  co_return co_await connection().driver->early_release(ctx, flusher->server);
+}
+
 task<result<sql_session::attempt_end>> sql_session::scripts_at_once(
     context ctx, script_unit* unit, std::span<script_job* const> jobs) {
   sql_connection& c = connection();
   const auto begin = c.driver->begin_text(unit->options);
   if (!begin) co_return std::unexpected(begin.error());
   std::string_view early;
-  unit->unflushed = false;
-  if (!unit->early_at.empty()) {
-    auto can = co_await c.driver->early_release(ctx, unit->early_at);
+  sql::driver_flusher::mark flusher;
+  if (unit->early != nullptr) {
+    auto can = co_await early_release(ctx, unit, &flusher);
     if (!can) {
       co_return std::unexpected(sql::with_outcome(std::move(can.error()), sql::outcome::not_sent));
     }
@@ -288,7 +297,8 @@ task<result<sql_session::attempt_end>> sql_session::scripts_at_once(
   auto ended = co_await c.driver->run_batch(ctx, all.steps);
   unit->began = ended.ran > 0;
   if (!ended.failed) {
-    unit->unflushed = !early.empty();
+    // Of several COMMITs the oldest: that connection has seen all of them.
+    if (!early.empty() && unit->unflushed == 0) unit->unflushed = flusher.connection;
     std::size_t at = first;
     for (script_job* one : jobs) {
       for (std::size_t i = 0; i < one->size(); ++i, ++at) one->note(i, all.steps[at].done);

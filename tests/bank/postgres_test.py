@@ -161,10 +161,10 @@ def a_lost_answer_is_looked_up():
         check("3 lost answers" in done.out, "the report tells them", done.shown)
 
 
-def kills(duration, times, pause_s, commit="alone"):
+def kills(duration, times, pause_s, *how):
     """Three times: as in a crash, down and up. How long after that the next transfer came."""
-    run = Running("--db", url(), "--duration", duration, "--clients", "16", "--commit", commit,
-                  "--json", "figures.json")
+    run = Running("--db", url(), "--duration", duration, "--clients", "16", "--json",
+                  "figures.json", *how)
     run.read_until(r"\d+ clients? on ")
     waits = []
     for _ in range(times):
@@ -208,7 +208,8 @@ def a_killed_server_loses_nothing():
 
 
 def a_killed_server_loses_nothing_that_released_its_locks_early():
-    kills("10m", 3, 0, "early-release")
+    for commit in ("alone", "grouped"):
+        kills("10m", 2, 0, "--early-release", "--commit", commit)
 
 
 def a_minute_with_three_kills():
@@ -217,7 +218,7 @@ def a_minute_with_three_kills():
 
 
 def a_minute_with_three_kills_and_early_release():
-    waits = kills("60s", 3, 8, "early-release")
+    waits = kills("60s", 3, 8, "--early-release")
     check(max(waits) <= 2, "the first transfer comes within 2 s", str(waits))
 
 
@@ -240,6 +241,7 @@ def what_cannot_be_reached_is_told_in_a_sentence():
             done = bank("--db", address, "--duration", "50ms").complains(code, told)
             check(CANARY not in done.out + done.err, "a password is printed", done.shown)
     bank("--db", url(), "--synchronous", "full").complains(2, "synchronous_commit")
+    bank("--early-release").complains(2, "--early-release is PostgreSQL's")
     bank("--db", url(), "--isolation", "chaos").complains(2, "read-committed")
     bank("--db", url(database="weir"), "--audit-only").complains(1, "no bank to audit")
 

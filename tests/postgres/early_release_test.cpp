@@ -6,7 +6,7 @@
 namespace weir {
 namespace {
 
-constexpr sql::run_options early{.commit = sql::commit_mode::early_release};
+constexpr sql::run_options early{.release = sql::lock_release::early};
 
 /// Whatever the pool's own connections do, flushes show in the log of the server's statements.
 constexpr const char* its_flushers =

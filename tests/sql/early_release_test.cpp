@@ -5,7 +5,7 @@
 namespace weir {
 namespace {
 
-constexpr sql::run_options early{.commit = sql::commit_mode::early_release};
+constexpr sql::run_options early{.release = sql::lock_release::early};
 
 /// Scripts whose locks are released before they are on the disk.
 class early_release : public fake_db {
@@ -82,7 +82,7 @@ TEST_F(early_release, of_a_script_that_reads_waits_for_what_it_has_seen) {
   go.set();
   sql::script reads;
   reads.add("get ?", 1);
-  EXPECT_TRUE(run_one(reads, {.tx = {.access = sql::access::read_only}, .commit = early.commit}));
+  EXPECT_TRUE(run_one(reads, {.tx = {.access = sql::access::read_only}, .release = early.release}));
   EXPECT_EQ(server->unflushed(), 0);
   EXPECT_TRUE(run(joined(&first)));
 }
@@ -161,6 +161,46 @@ TEST_F(early_release, of_a_script_that_fails_names_the_step_and_flushes_nothing)
   EXPECT_EQ(done.error().number("step"), 2);
   EXPECT_EQ(server->table_size(), 0U);
   EXPECT_EQ(server->count(fake::call::flush), 0);
+}
+
+constexpr sql::run_options early_grouped{.commit = sql::commit_mode::grouped,
+                                         .release = sql::lock_release::early};
+
+TEST_F(early_release, of_a_group_lets_the_next_one_run) {
+  open({.max_open = 1});
+  hold_flushes();
+  auto first = send(1, early_grouped);
+  EXPECT_TRUE(run(until_flushing()));
+  auto second = send(5, early_grouped);
+  loop.run_until_idle();
+  EXPECT_EQ(server->table_size(), 4U) << "both are committed";
+  EXPECT_EQ(server->count(fake::call::flush), 2);
+  go.set();
+  EXPECT_TRUE(run(joined(&first)));
+  EXPECT_TRUE(run(joined(&second)));
+  EXPECT_EQ(server->unflushed(), 0);
+}
+
+TEST_F(early_release, of_a_group_whose_flush_fails_is_unknown_for_those_that_were_committed) {
+  server->hook = fails(fake::call::flush, error{errc::io, "the line went dead"});
+  auto good = send(1, early_grouped);
+  auto bad = start([this](context bound) -> task<outcome> {
+    sql::script s;
+    s.add("refuse");
+    co_return co_await db().run(bound, s, early_grouped);
+  });
+  expect_unknown(run(joined(&good)));
+  EXPECT_EQ(run(joined(&bad)).error().code(), errc::constraint);
+}
+
+TEST_F(early_release, is_not_shared_with_those_that_want_to_wait) {
+  hold_flushes();
+  auto first = send(1, early_grouped);
+  auto second = send(5, {.commit = sql::commit_mode::grouped});
+  EXPECT_TRUE(run(joined(&second)));
+  go.set();
+  EXPECT_TRUE(run(joined(&first)));
+  EXPECT_EQ(server->count(fake::call::batch), 2);
 }
 
 TEST_F(early_release, lets_a_close_wait_for_the_flush) {

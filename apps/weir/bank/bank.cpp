@@ -82,10 +82,11 @@ task<result<void>> program::run_clients(session& on, const beginning& begun) {
                              to_text(how_.run_for) + ", seed " + std::to_string(report_.seed),
                          out_.columns()));
 
+  const auto release = how_.early_release ? sql::lock_release::early : sql::lock_release::durable;
   clients_ = std::make_unique<workload>(
       on.stop, on.database(), *journal_,
-      workload::settings{how_.clients, begun.scale, report_.seed, how_.commit, run_number(),
-                         how_.level, where_is_.speaks->waits_for_ever});
+      workload::settings{how_.clients, begun.scale, report_.seed, how_.commit, release,
+                         run_number(), how_.level, where_is_.speaks->waits_for_ever});
   live_ = std::make_unique<live_lines>(out_, on.stop, on.database(), *clients_);
   auto print = [this](const context& ctx) { live_->run(ctx); };
   in_commit_.arm();

@@ -89,7 +89,9 @@ task<result<void>> workload::perform(const context& ctx, client_figures& figures
   sql::script script;
   write_transfer(script, id, what);
   // The database could repeat it by itself; out here the causes can be counted.
-  const sql::run_options once{.tx = {.level = how_.level, .max_retries = 0}, .commit = how_.commit};
+  const sql::run_options once{.tx = {.level = how_.level, .max_retries = 0},
+                              .commit = how_.commit,
+                              .release = how_.release};
   retry_options waits{.initial_backoff = 1ms, .max_backoff = 500ms};
   if (!how_.waits_for_ever) waits.max_retries = most_retries;
   retry attempts{ctx, waits};
@@ -131,8 +133,7 @@ task<result<bool>> workload::settled(const context& ctx, client_figures& figures
                                      const transfer_id& id) {
   sql::script look;
   look.add("SELECT EXISTS (SELECT 1 FROM pgbench_history WHERE filler = $1)", id.view());
-  sql::run_options how{.tx = {.access = sql::access::read_only}};
-  if (how_.commit == sql::commit_mode::early_release) how.commit = how_.commit;
+  const sql::run_options how{.tx = {.access = sql::access::read_only}, .release = how_.release};
   const auto done = co_await database_.run(ctx, std::move(look), how);
   if (!done) co_return std::unexpected(done.error());
   const auto found = done->row<bool>(0);

@@ -66,6 +66,7 @@ class workload {
     std::int64_t scale;
     std::uint64_t seed;
     sql::commit_mode commit;
+    sql::lock_release release;
     std::uint64_t run;  ///< what makes the ids of this run's transfers unlike all others
     sql::isolation level;
     bool waits_for_ever;  ///< see dialect

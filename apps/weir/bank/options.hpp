@@ -23,6 +23,7 @@ struct options {
   duration cancel = std::chrono::seconds{5};
   std::optional<sqlite::synchronous> synchronous;  ///< SQLite's; nothing: normal
   sql::commit_mode commit = sql::commit_mode::alone;
+  bool early_release = false;
   sql::isolation level = sql::isolation::driver_default;
   std::optional<std::uint64_t> seed;  ///< nothing: drawn, and printed
   std::string json;                   ///< empty: no file

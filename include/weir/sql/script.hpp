@@ -26,10 +26,13 @@ namespace weir::sql {
 enum class commit_mode : std::uint8_t {
   alone,    ///< in a transaction of its own
   grouped,  ///< together with the scripts that other callers have waiting: one COMMIT for all
-  /// In a transaction of its own that releases its locks before it is on the disk; the caller hears
-  /// of it afterwards, as always. Others see it earlier, by what the disk takes. Alone where the
-  /// database cannot do it.
-  early_release,
+};
+
+/// When a transaction's locks go, and others see what it did. Its caller hears of it when it is on
+/// the disk, either way.
+enum class lock_release : std::uint8_t {
+  durable,  ///< when it is on the disk
+  early,    ///< before, by what the disk takes; `durable` where the database cannot do it
 };
 
 /// What may be done when nobody knows whether a script was committed.
@@ -42,6 +45,7 @@ enum class unknown_commit : std::uint8_t {
 struct run_options {
   tx_options tx = {};  ///< scripts of different tx_options never share a group
   commit_mode commit = commit_mode::alone;
+  lock_release release = lock_release::durable;
   unknown_commit on_unknown = unknown_commit::report;
 };
 static_assert(std::is_trivially_destructible_v<run_options>);
