@@ -140,6 +140,11 @@ task<result<void>> flusher::connected() {
   if (!made) co_return std::unexpected(std::move(made.error()));
   auto server = co_await (*made)->server_id(ctx);
   if (!server) co_return std::unexpected(std::move(server.error()));
+  // Found out before somebody counts on it: it may not be allowed to.
+  if (auto can = co_await (*made)->run(ctx, flushing); !can) {
+    if ((*made)->dead()) co_return can;
+    server->clear();
+  }
   wire_ = *std::move(made);
   current_ = {current_.connection + 1, *std::move(server)};
   co_return result<void>{};

@@ -27,6 +27,8 @@ struct flush_request : pumped {
 /// which nobody reads. The log is written in order, so that everything before it is there as well,
 /// on synchronous standbys too.
 ///
+/// Where it may not do that, it names no server, so that nobody counts on it.
+///
 /// A task, the pump, runs while anything is queued, and alone touches the connection: it takes all
 /// who wait, flushes once, and answers them.
 class flusher final : public sql::driver_flusher, public std::enable_shared_from_this<flusher> {

@@ -97,6 +97,21 @@ TEST_F(early_release_at, a_server_gives_a_failed_script_its_error) {
   EXPECT_EQ(row<std::int64_t>("SELECT count(*) FROM released"), 1);
 }
 
+TEST_F(early_release_at, a_server_that_forbids_it_is_as_always) {
+  std::string admin = socket_url();
+  admin.replace(admin.find("weir@"), 4, "postgres");
+  auto by = postgres::open(stop_, admin, {.max_open = 1});
+  ASSERT_TRUE(by);
+  constexpr const char* what = "EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text)";
+  EXPECT_TRUE(weir::wait(by->exec({}, std::string{"REVOKE "} + what + " FROM PUBLIC")));
+  auto s = put(1);
+  s.add("SELECT current_setting('synchronous_commit')");
+  const auto done = run(std::move(s));
+  EXPECT_TRUE(weir::wait(by->exec({}, std::string{"GRANT "} + what + " TO PUBLIC")));
+  ASSERT_TRUE(done) << done.error().to_string();
+  EXPECT_EQ(done->row<std::string>(1), "on");
+}
+
 TEST_F(early_release_at, a_server_ends_with_its_database) {
   EXPECT_TRUE(run(put(1)));
   EXPECT_TRUE(weir::wait(db().close({})));
