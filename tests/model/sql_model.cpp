@@ -2,6 +2,7 @@
 // connection back, once.
 
 #include <memory>
+#include <utility>
 
 #include <weir/context/context.hpp>
 #include <weir/context/wait.hpp>
@@ -19,9 +20,12 @@ using namespace weir;
 
 /// One connection. The pool's own tasks run at once on whoever starts them.
 struct database {
+  explicit database(std::shared_ptr<fake::server> to = std::make_shared<fake::server>())
+      : server(std::move(to)) {}
+
   manual_clock time;
   inline_executor here{time};
-  std::shared_ptr<fake::server> server = std::make_shared<fake::server>();
+  std::shared_ptr<fake::server> server;
   sql::db db{here, std::make_shared<fake::driver>(server), {.max_open = 1}};
 
   /// A statement that is on its way for a moment.
@@ -92,6 +96,38 @@ WEIR_MODEL(two_transactions_take_turns_on_one_connection) {
   model::threads(use, use);
   model::check(on.server->count(fake::call::commit) == 2, "both were committed");
   on.close();
+}
+
+/// A script that releases its locks early, while the database is closed.
+void early_release_beside_a_close(sql::commit_mode commit) {
+  auto server = std::make_shared<fake::server>();
+  server->batches = true;
+  server->flushes = true;
+  database on{server};
+  const context never;
+  result<sql::script_result> done;
+  model::threads(
+      [&] {
+        sql::script s;
+        s.add("txput ? ?", 1, 2);
+        const sql::run_options how{.commit = commit, .release = sql::lock_release::early};
+        done = wait(on.db.run(never, std::move(s), how));
+      },
+      [&] { on.close(); });
+  const bool committed = server->table_size() == 1;
+  model::check(done.has_value() == committed, "it is told what happened");
+  model::check(!committed || server->unflushed() == 0, "and not before it is on the disk");
+  model::check(committed || done.error().code() == errc::closed, "nothing is unknown");
+  model::sometimes(committed, "it was first");
+  model::sometimes(!committed, "the close was first");
+}
+
+WEIR_MODEL(a_close_waits_for_who_released_its_locks_early) {
+  early_release_beside_a_close(sql::commit_mode::alone);
+}
+
+WEIR_MODEL(a_close_waits_for_a_group_that_released_its_locks_early) {
+  early_release_beside_a_close(sql::commit_mode::grouped);
 }
 
 }  // namespace

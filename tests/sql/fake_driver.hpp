@@ -428,7 +428,7 @@ class flusher final : public sql::driver_flusher {
   }
   task<result<void>> flush(context ctx, std::uint64_t connection) override {
     server_->note(call::flush);
-    if (closed_) co_return fail(errc::closed, "the flusher is closed");
+    if (closed_.load()) co_return fail(errc::closed, "the flusher is closed");
     if (auto ok = co_await server_->before(std::move(ctx), call::flush, nullptr); !ok) co_return ok;
     if (connection != static_cast<std::uint64_t>(server_->flusher)) {
       co_return fail(errc::closed, "the flusher's connection was lost");
@@ -437,15 +437,15 @@ class flusher final : public sql::driver_flusher {
     server_->unflushed_ = 0;
     co_return result<void>{};
   }
-  void begin_close() noexcept override { closed_ = true; }
+  void begin_close() noexcept override { closed_.store(true); }
   task<void> close(context) override {
-    closed_ = true;
+    closed_.store(true);
     co_return;
   }
 
  private:
   std::shared_ptr<server> server_;
-  bool closed_ = false;
+  core::atomic<bool> closed_{false};
 };
 
 class driver final : public sql::driver {
