@@ -33,7 +33,6 @@ std::optional<flusher::mark> flusher::known() noexcept {
 }
 
 task<result<flusher::mark>> flusher::ready(context ctx) {
-  const auto self = shared_from_this();
   if (auto now = known()) co_return *std::move(now);
   const auto mine = std::make_shared<flush_request>(false);
   if (auto asked = co_await ask(std::move(ctx), mine); !asked) {
@@ -43,7 +42,6 @@ task<result<flusher::mark>> flusher::ready(context ctx) {
 }
 
 task<result<void>> flusher::flush(context ctx, std::uint64_t connection) {
-  const auto self = shared_from_this();
   const auto mine = std::make_shared<flush_request>(true);
   if (auto asked = co_await ask(std::move(ctx), mine); !asked) co_return asked;
   if (mine->given.connection == connection) co_return result<void>{};
@@ -80,7 +78,6 @@ void flusher::begin_close() noexcept {
 }
 
 task<void> flusher::close(context ctx) {
-  const auto self = shared_from_this();
   begin_close();
   if (auto done = co_await quiet_.wait(ctx); done) co_return;
   source_.cancel(error{errc::closed, "the database is closed"});

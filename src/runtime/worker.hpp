@@ -75,7 +75,7 @@ class worker {
 
   // Between runs: worker_look.cpp
   void look_around() noexcept;
-  std::size_t look_at(std::uint32_t set) noexcept;
+  void look_at(std::uint32_t set) noexcept;
   void look_at_free_sets() noexcept;
   void lend_if_long_at_work(duration at_work) noexcept;
   bool expire_due() noexcept;

@@ -16,11 +16,10 @@ bool worker::expire_due() noexcept {
 }
 
 /// What a set has to tell that is another worker's.
-std::size_t worker::look_at(std::uint32_t set) noexcept {
+void worker::look_at(std::uint32_t set) noexcept {
   wake_list wakes;
   const reactor::polled seen = core_.reactor.look(set, wakes);
   if (seen.kicked) core_.idle.pass_on(set);
-  return seen.descriptors;
 }
 
 /// Whoever slept there is at work, maybe in one long run.
@@ -37,6 +36,9 @@ void worker::lend_if_long_at_work(duration at_work) noexcept {
   if (!core_.reactor.in_use() || core_.reactor.lent(set_)) return;
   if (core_.idle.held(set_) || !core_.idle.polled()) return;
   core_.reactor.lend(set_);
+  // Whoever has come to sleep there meanwhile takes it back, or is seen here (seq_cst: lend, then
+  // look; announce, then look). Both would be told of each kick, and take it from each other.
+  if (core_.idle.held(set_)) core_.reactor.take_back(set_);
 }
 
 void worker::look_around() noexcept {

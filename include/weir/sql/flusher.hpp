@@ -18,9 +18,10 @@ namespace weir::sql {
 ///
 /// Guarantees: one flush serves all who asked before it began. It succeeds only if the connection
 /// of the mark has lived until then: a server that loses what it had not written loses its
-/// connections too, so that nothing was lost in between. Thread safety: all members. Source: early
-/// lock release and flush pipelining (Johnson, Pandis, Stoica, Athanassoulis, Ailamaki, "Aether: a
-/// scalable approach to logging", VLDB 2010), done by the client.
+/// connections too, so that nothing was lost in between.
+/// Requires: it lives until the tasks of its functions have ended. Thread safety: all members.
+/// Source: early lock release and flush pipelining (Johnson, Pandis, Stoica, Athanassoulis,
+/// Ailamaki, "Aether: a scalable approach to logging", VLDB 2010), done by the client.
 class driver_flusher {
  public:
   virtual ~driver_flusher() = default;
@@ -31,8 +32,7 @@ class driver_flusher {
   };
   /// Before the transaction begins. Connects when first used, and when the connection was lost.
   virtual task<result<mark>> ready(context ctx) = 0;
-  /// After its COMMIT. An error says that it may not have reached the disk. The task keeps what it
-  /// needs, as that of `ready` does.
+  /// After its COMMIT. An error says that it may not have reached the disk.
   virtual task<result<void>> flush(context ctx, std::uint64_t connection) = 0;
 
   /// Refuses what is new, and disconnects when all is answered. Returns at once.
