@@ -43,13 +43,20 @@ struct neighbours {
   double every_ms = 4;  ///< exponentially distributed
 };
 
+/// A scheduler that moves nobody at once: so long after another number of jobs is allowed, those
+/// that run have this many processors.
+struct placement {
+  double settles_ms = 0;
+  double processors = 1;
+};
+
 /// Callers that never go away, on such a server, under an adaptive limit, in virtual time. How long
 /// jobs take is drawn, exponentially distributed: same seed, same course.
 class limited_server {
  public:
   explicit limited_server(std::size_t start, std::size_t most = 64, std::uint64_t seed = 1,
-                          neighbours others = {}) noexcept
-      : limit(most, start), others_(others), state_(seed) {}
+                          neighbours others = {}, placement scheduler = {}) noexcept
+      : limit(most, start), others_(others), scheduler_(scheduler), state_(seed) {}
 
   /// Until one job has ended, and its return was counted.
   void step(const knee& server, double mean_ms = 10) {
@@ -57,7 +64,7 @@ class limited_server {
     while (left_.size() < limit.limit()) left_.push_back(draw() * mean_ms);
     const auto next = std::min_element(left_.begin(), left_.end());
     const double work = *next;
-    const double took_ms = work / server.speed(left_.size()) / faster_;
+    const double took_ms = work / at_present(server).speed(left_.size()) / faster_;
     for (double& one : left_) one -= work;
     left_.erase(next);
     time.advance(nanoseconds(took_ms));
@@ -86,6 +93,15 @@ class limited_server {
     return duration{static_cast<duration::rep>(ms * 1e6)};
   }
 
+  knee at_present(knee server) noexcept {
+    if (limit.limit() != placed_) {
+      placed_ = limit.limit();
+      settled_ = time.now() + nanoseconds(scheduler_.settles_ms);
+    }
+    if (time.now() < settled_) server.processors = scheduler_.processors;
+    return server;
+  }
+
   void change() noexcept {
     const double radius = std::sqrt(2 * draw());  // Box and Muller
     faster_ =
@@ -95,6 +111,9 @@ class limited_server {
 
   std::vector<double> left_;  // of each job that is being done
   neighbours others_;
+  placement scheduler_;
+  std::size_t placed_ = 0;  // the limit that the scheduler has seen last
+  time_point settled_{};
   double faster_ = 1;
   time_point changes_{};
   std::uint64_t state_;

@@ -18,28 +18,35 @@ constexpr std::size_t clock_every = 8;
 // its slice of the scheduler several times. Those of a start are short: its steps double the limit.
 constexpr std::size_t window = 40;
 constexpr std::size_t first_window = 16;
-constexpr duration least_window = milliseconds{20};
-constexpr int longer_windows = 2;  // twice as long after a rest: a smaller step is sought
 constexpr duration least_first_window = milliseconds{5};
+
+// After a rest they are longer, and fewer decide: a change of the limit shows its worth only when
+// the scheduler of the server's machine has moved who is left, which takes up to half a second.
+struct effort {
+  duration settle;  // after a change, before a window
+  duration least_window;
+  int most_pairs;
+  std::uint64_t rest;  // times as long as the search before it
+};
+constexpr std::array efforts{effort{{}, milliseconds{20}, 12, 1},
+                             effort{milliseconds{80}, milliseconds{80}, 8, 4},
+                             effort{milliseconds{320}, milliseconds{320}, 4, 10}};
 
 // In standard deviations. A start's mistake is found out later, and a start should be short.
 constexpr double sure = 2.5;
 constexpr double sure_at_first = 1;
 constexpr double likely = 0.5;  // enough to go up after so many pairs
 constexpr int least_pairs = 2;
-constexpr int most_pairs = 12;
 constexpr double known_noise = 20;  // pairs that count as much as what was known before
 
 constexpr double worth = 0.15;    // of the promised change
 constexpr double farthest = 2;    // times that change: beyond it somebody else disturbed a window
 constexpr double another = 0.35;  // logarithm of a ratio: no longer the same server
 
-// A rest is so many times as long as the search before it, which costs throughput. It has an end
-// since a server that could do more under a higher limit looks the same under the present one.
-constexpr std::uint64_t first_rest = 2;
-constexpr std::uint64_t longest_rest = 8;
-constexpr duration at_most_rests = std::chrono::seconds{10};
-constexpr std::size_t rest_window = 10;  // windows
+// A rest has an end since a server that could do more under a higher limit looks the same under the
+// present one.
+constexpr duration at_most_rests = std::chrono::seconds{20};
+constexpr std::size_t rest_window = 10;  // windows, each of the least effort
 
 }  // namespace
 
@@ -47,8 +54,7 @@ adaptive_limit::adaptive_limit(std::size_t most, std::size_t start) noexcept
     : most_(std::max<std::size_t>(most, 1)),
       base_(std::clamp<std::size_t>(start, 1, most_)),
       trial_(base_),
-      limit_(base_),
-      next_rest_(first_rest) {
+      limit_(base_) {
   begin_trial();
 }
 
@@ -56,6 +62,10 @@ void adaptive_limit::set_most(std::size_t most) noexcept {
   most_ = std::max<std::size_t>(most, 1);
   base_ = std::min(base_, most_);
   begin_trial();
+}
+
+bool adaptive_limit::at_end() const noexcept {
+  return up_ ? base_ == most_ : base_ == 1;
 }
 
 std::size_t adaptive_limit::candidate(bool up, std::size_t step) const noexcept {
@@ -77,23 +87,26 @@ void adaptive_limit::smaller_step() noexcept {
 }
 
 void adaptive_limit::begin_trial() noexcept {
-  if ((up_ && base_ == most_) || (!up_ && base_ == 1)) {
-    up_ = !up_;
-    rejected_ = std::max(rejected_, 0) + 1;
-  }
+  if (at_end()) up_ = !up_;
   trial_ = base_ == most_ && base_ == 1 ? base_ : candidate(up_, step_);
-  windows_ = 0;
   pairs_ = 0;
   sum_ = 0;
   squares_ = 0;
+  begin_pair();
+}
+
+void adaptive_limit::begin_pair() noexcept {
+  windows_ = 0;
   begin_window(side::base);
 }
 
 void adaptive_limit::begin_window(side which) noexcept {
   const std::size_t before = limit_;
   side_ = which;
+  idle_ = 0;
   limit_ = which == side::base ? base_ : trial_;
   skip_ = std::max(before, limit_);
+  settling_ = limit_ != before && efforts[effort_].settle != duration::zero();
   seen_ = 0;
 }
 
@@ -102,9 +115,8 @@ std::size_t adaptive_limit::returns() const noexcept {
 }
 
 void adaptive_limit::rest() noexcept {
-  resting_ = next_rest_ * searched_;
-  next_rest_ = std::min(2 * next_rest_, longest_rest);
-  rests_ = std::min(rests_ + 1, longer_windows);
+  resting_ = efforts[effort_].rest * searched_;
+  effort_ = std::min(effort_ + 1, efforts.size() - 1);
   searched_ = 0;
   rest_rate_ = 0;
   rest_until_ = time_point::max();
@@ -120,7 +132,7 @@ void adaptive_limit::rested(const clock& time) noexcept {
   ++seen_;
   if (seen_ < rest_window * window || seen_ % clock_every != 0) return;
   const duration took = time.now() - began_;
-  if (took < rest_window * least_window) return;
+  if (took < rest_window * efforts[0].least_window) return;
   const double rate = static_cast<double>(seen_) / static_cast<double>(took.count());
   seen_ = 0;
   if (began_ + took >= rest_until_) {
@@ -136,8 +148,6 @@ void adaptive_limit::rested(const clock& time) noexcept {
   changed_ = ratio > 0 ? std::max(changed_, 0) + 1 : std::min(changed_, 0) - 1;
   if (std::abs(changed_) < 2) return;
   resting_ = 0;
-  next_rest_ = first_rest;
-  rests_ = 0;
   step_ = 1;
   begin_trial();
 }
@@ -146,14 +156,15 @@ void adaptive_limit::decide(bool accept) noexcept {
   growing_ = growing_ && accept;
   if (accept) {
     base_ = trial_;
-    next_rest_ = std::max(first_rest, next_rest_ / 2);
-    // Twice in a row the same way: the goal is far.
-    if (rejected_ == -1 && step_ > 0) --step_;
+    if (rejected_ == -1) {  // twice in a row the same way: the goal is far
+      if (step_ > 0) --step_;
+      if (effort_ > 0) --effort_;
+    }
     rejected_ = -1;
   } else {
     up_ = !up_;
     rejected_ = std::max(rejected_, 0) + 1;
-    if (rejected_ == 2) {
+    if (rejected_ == 2 || at_end()) {
       rejected_ = 0;
       smaller_step();
     }
@@ -187,7 +198,7 @@ void adaptive_limit::end_window(double rate) noexcept {
   const double better = (mean - worth * promised) / deviation;
   const bool clear = growing_ ? better > sure_at_first || better < -sure
                               : pairs_ >= least_pairs && std::abs(better) > sure;
-  if (clear || pairs_ >= most_pairs) {
+  if (clear || pairs_ >= efforts[effort_].most_pairs) {
     const double others = pairs_ - 1;
     if (others > 0) noise_ += (scatter - others * noise_) / (others + known_noise);
     return decide(better > (trial_ > base_ ? likely : 0));
@@ -202,24 +213,31 @@ void adaptive_limit::returned(demand now, const clock& time) noexcept {
       seen_ = 0;  // what is done now is what is asked for
       return;
     }
-    const bool enough = side_ == side::trial;
+    if (side_ == side::base) return begin_pair();
+    if (++idle_ < window) return;
     // The trial is enough for the demand there is: keep it, and see next whether less is, too.
-    if (enough) {
-      base_ = trial_;
-      up_ = !up_;
-    }
+    base_ = trial_;
+    up_ = !up_;
     return begin_trial();
   }
   if (resting_ != 0) return rested(time);
+  if (idle_ != 0) return begin_pair();  // the callers had gone, and are back
   ++searched_;
   if (skip_ != 0) {
     if (--skip_ == 0) began_ = time.now();
     return;
   }
   ++seen_;
-  if (seen_ < returns() || seen_ % clock_every != 0) return;
+  if ((seen_ < returns() && !settling_) || seen_ % clock_every != 0) return;
   const duration took = time.now() - began_;
-  if (took < (growing_ ? least_first_window : least_window * (1 << rests_))) return;
+  if (settling_) {
+    if (took < efforts[effort_].settle) return;
+    settling_ = false;
+    seen_ = 0;
+    began_ += took;
+    return;
+  }
+  if (took < (growing_ ? least_first_window : efforts[effort_].least_window)) return;
   end_window(static_cast<double>(seen_) / static_cast<double>(took.count()));
 }
 

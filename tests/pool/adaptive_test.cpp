@@ -50,11 +50,46 @@ TEST(adaptive_limit, holds_its_place_beside_neighbours_that_take_the_processors_
       for (std::uint64_t seed = 1; seed <= 5; ++seed) {
         limited_server it{start, 16, seed, others};
         it.run(server, 60'000, 0.1);
-        rate += it.run(server, 200'000, 0.1) / 5;
+        rate += it.run(server, 500'000, 0.1) / 5;
       }
       EXPECT_GE(rate, 0.96 * std::exp(0.4 * 0.4 / 2) * server.rate(server.best_limit(), 0.1))
           << "knee " << server.processors << ", start " << start;
     }
+  }
+}
+
+/// There is nothing to try below one, nor above `most`: a refusal at an end counted for neither
+/// direction, so the search went on for ever, half of the time under the worse limit.
+TEST(adaptive_limit, rests_at_either_end) {
+  struct {
+    knee server;
+    std::size_t best;
+  } const ends[] = {{{1, 0.3}, 1}, {{40, 0}, 6}};
+  for (const auto& [server, best] : ends) {
+    limited_server it{best, 6};
+    it.run(server, 20'000, 1);
+    int elsewhere = 0;
+    for (int i = 0; i < 50'000; ++i) {
+      it.step(server, 1);
+      elsewhere += it.limit.limit() == best ? 0 : 1;
+    }
+    EXPECT_LT(elsewhere, 50'000 / 5) << "best " << best;
+  }
+}
+
+/// Of two connections both begin on one processor, and for half a second that looks worse than one.
+TEST(adaptive_limit, sees_what_is_better_only_after_a_while) {
+  const simulate::neighbours others{.deviation = 0.2};
+  const simulate::placement scheduler{.settles_ms = 400};
+  const knee server{2, 0.15};
+  for (const std::size_t start : {1U, 4U, 16U}) {
+    double rate = 0;
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+      limited_server it{start, 16, seed, others, scheduler};
+      it.run(server, 400'000, 0.1);
+      rate += it.run(server, 800'000, 0.1) / 5;
+    }
+    EXPECT_GE(rate, 0.9 * std::exp(0.2 * 0.2 / 2) * server.rate(2, 0.1)) << "start " << start;
   }
 }
 

@@ -26,15 +26,20 @@ namespace weir {
 /// of what the change of the limit would promise, so of two limits that do the same the lower one
 /// wins, and the limit settles at the knee from any start. Base and trial alternate, so that a load
 /// that changes by itself favours neither; a decision waits until it is clear, given how much
-/// windows differ on this machine, or twelve pairs are measured, which then must speak for it. Only
+/// windows differ on this machine, or enough pairs are measured, which then must speak for it. Only
 /// a start doubles the limit on the first sign that this is better: until it is not, for the first
-/// time. A rest is twice as long as the search before it, then 4 and 8 times, but 10 s at most, and
-/// ends early if two windows in a row are faster, or slower, by two fifths. Without a queue nothing
-/// is measured, and nothing changes.
+/// time. What a limit is worth may show only after a while, when the scheduler of the server's
+/// machine has moved who is left. So a first search is quick, with windows of 20 ms and 12 pairs at
+/// most, and the rest after it is as long as the search; the next one waits 80 ms after each change
+/// and has windows of 80 ms, 8 pairs and a rest 4 times as long; all later ones 320 ms, 320 ms, 4
+/// pairs and 10 times. Two steps the same way make the windows shorter again. No rest is longer
+/// than 20 s, and it ends early if two windows in a row are faster, or slower, by two fifths.
+/// Without a queue nothing is measured, and nothing changes.
 /// Thread safety: guarded by its owner. Cost: a count per return; a look at the clock twice per
-/// window of 40 returns and 20 to 80 ms at least (16 and 5 ms in a start, 400 and 200 ms at rest).
-/// Source: trials with TCP Vegas (never comes down from a high start) and hill climbing (wanders);
-/// the alternating measurement is that of an A/B test.
+/// window of 40 returns (16 returns and 5 ms at least in a start, 400 and 200 ms at rest), and
+/// after each 8 returns while it waits for a change to settle. Source: trials with TCP Vegas (never
+/// comes down from a high start) and hill climbing (wanders); the alternating measurement is that
+/// of an A/B test.
 class adaptive_limit {
  public:
   adaptive_limit(std::size_t most, std::size_t start) noexcept;
@@ -55,11 +60,13 @@ class adaptive_limit {
   enum class side : std::uint8_t { base, trial };
 
   void begin_trial() noexcept;
+  void begin_pair() noexcept;
   void begin_window(side which) noexcept;
   void end_window(double rate) noexcept;
   void decide(bool accept) noexcept;
   void rest() noexcept;
   void rested(const clock& time) noexcept;
+  [[nodiscard]] bool at_end() const noexcept;
   [[nodiscard]] std::size_t candidate(bool up, std::size_t step) const noexcept;
   void smaller_step() noexcept;
   [[nodiscard]] std::size_t returns() const noexcept;
@@ -87,14 +94,15 @@ class adaptive_limit {
   // The window.
   side side_ = side::base;
   std::size_t skip_ = 0;  // returns that still belong to the limit before
+  bool settling_ = false;
   std::size_t seen_ = 0;
+  std::size_t idle_ = 0;  // returns of the trial that nobody waited for, in a row
   time_point began_{};
 
   // The rest.
   std::uint64_t searched_ = 0;  // returns since the last one
   std::uint64_t resting_ = 0;   // returns left
-  std::uint64_t next_rest_;     // times what was searched
-  int rests_ = 0;               // so far, up to some
+  std::size_t effort_ = 0;      // grows with each rest
   time_point rest_until_ = time_point::max();
   double rest_rate_ = 0;  // 0: not measured yet
   int changed_ = 0;       // windows in a row that were slower (negative) or faster
