@@ -202,7 +202,7 @@ void reactor::take_back(std::uint32_t set) noexcept {
 }
 
 void reactor::count(std::uint32_t set, std::size_t events) noexcept {
-  constexpr std::uint32_t remembered = 4096;
+  constexpr std::uint32_t remembered = 512;
   const auto relaxed = std::memory_order_relaxed;
   std::uint32_t sum = sets_[set].events.load(relaxed) + static_cast<std::uint32_t>(events);
   if (sum >= remembered) {
@@ -246,8 +246,13 @@ int wait_for_events(int epoll, epoll_event* events, int size, duration longest) 
 reactor::polled reactor::collect(std::uint32_t set, std::uint32_t looker, duration longest,
                                  wake_list& wakes) noexcept {
   std::array<epoll_event, 128> events;
+  const auto relaxed = std::memory_order_relaxed;
+  const bool sleeps = longest > duration::zero();
+  if (sleeps) sets_[set].sleeps.store(true, relaxed);
   const int ready =
       wait_for_events(sets_[set].epoll, events.data(), static_cast<int>(events.size()), longest);
+  if (sleeps) sets_[set].sleeps.store(false, relaxed);
+  const std::uint32_t other = count_ - 1 - set;
   polled seen;
   for (int i = 0; i < ready; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
@@ -256,8 +261,11 @@ reactor::polled reactor::collect(std::uint32_t set, std::uint32_t looker, durati
     } else if (event.data.ptr == this) {
       seen.lent = true;
     } else {
-      const bool moves = looker != set && outweighs(set, looker);
-      static_cast<fd_state*>(event.data.ptr)->on_events(event.events, moves ? looker : set, wakes);
+      // This one waits for a worker, which is busy or has another one to attend to first.
+      const bool waits = looker != set ||
+                         (seen.descriptors != 0 && count_ > 1 && sets_[other].sleeps.load(relaxed));
+      const bool moves = waits && outweighs(set, other);
+      static_cast<fd_state*>(event.data.ptr)->on_events(event.events, moves ? other : set, wakes);
       ++seen.descriptors;
     }
   }

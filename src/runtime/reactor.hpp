@@ -94,7 +94,8 @@ class fd_table {
 /// may wait while the one who slept in its set is at work. That one looks at its set between two
 /// runs; whoever sleeps in the other set does so every millisecond; and when the work takes long,
 /// the set is lent: who sleeps in the other one is woken by its events too. Of a set that has had
-/// twice as many events as the other, descriptors that have to be lent move there.
+/// twice as many events as the other, descriptors move there that have to be lent, or that wait for
+/// another one's event while somebody sleeps there.
 ///
 /// Thread safety: all members.
 class reactor {
@@ -145,8 +146,9 @@ class reactor {
     int epoll = -1;
     int event = -1;
     atomic<bool> lent{false};
-    // relaxed: a comparison that is a little off moves a descriptor sooner or later.
+    // relaxed, both: a comparison that is a little off moves a descriptor sooner or later.
     atomic<std::uint32_t> events{0};
+    atomic<bool> sleeps{false};  // somebody does, here
   };
 
   polled collect(std::uint32_t set, std::uint32_t looker, duration longest,

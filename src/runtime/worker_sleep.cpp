@@ -85,11 +85,11 @@ work* worker::sleep(bool& searching, bool& ended) noexcept {
         item = poll(at);
       }
     }
-    linger_.slept();
   }
   woke_ = monotonic_now();
   policy_.slept(woke_);
   searching = core_.idle.retire(index_, woke_);
+  linger_.slept(searching);
   if (searching) core_.waking.woken(woke_);
   if (!core_.idle.watched()) core_.idle.hand_over();
   leave_deep_sleep();

@@ -45,6 +45,16 @@ TEST(linger, stops_looking_after_one_long_sleep) {
   EXPECT_EQ(find.asked, 0);
 }
 
+/// What comes from another process may need this very processor.
+TEST(linger, does_not_look_after_what_no_thread_of_the_program_has_ended) {
+  linger self{1h};
+  finder find;
+  self.look(std::ref(find));
+  self.slept(false);
+  EXPECT_FALSE(self.look(std::ref(find)));
+  EXPECT_EQ(find.asked, 0);
+}
+
 TEST(linger, looks_once_when_a_timer_is_due) {
   linger self{1h};
   finder find{.found_at = 0};

@@ -1,6 +1,8 @@
 // The reactor's two sets, without a runtime: who is told of what.
 
 #include <array>
+#include <atomic>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -25,21 +27,35 @@ class reactor_sets : public testing::Test {
     std::array<int, 2> ends{-1, -1};
   };
 
-  /// Something arrives for somebody who waits. Returns what `ask` has seen of it.
-  template <typename Ask>
-  core::reactor::polled event(const line& on, Ask ask) {
-    char what = 'x';
-    EXPECT_EQ(write(on.ends[1], &what, 1), 1);
-    core::thread_waiter me;
-    const context never;
-    fd_operation waiting{sets.state_of(on.ends[0]), never.state(), core::fd_direction::readable};
-    core::reactor::polled seen;
-    {
+  /// Something that arrives for somebody who waits, whoever is told of it.
+  struct arrival {
+    arrival(reactor_sets& self, const line& on)
+        : from(on),
+          waiting{self.sets.state_of(on.ends[0]), never.state(), core::fd_direction::readable} {
+      char what = 'x';
+      EXPECT_EQ(write(from.ends[1], &what, 1), 1);
       core::wake_list wakes;
       core::lock_guard guard{waiting.guard()};
       me.arm();
       waiting.enqueue(me, 0, wakes);
     }
+    void wait() {
+      char what = 0;
+      me.wait();
+      EXPECT_TRUE(waiting.take());
+      EXPECT_EQ(read(from.ends[0], &what, 1), 1);
+    }
+    const line& from;
+    core::thread_waiter me;
+    const context never;
+    fd_operation waiting;
+  };
+
+  /// Something arrives for somebody who waits. Returns what `ask` has seen of it.
+  template <typename Ask>
+  core::reactor::polled event(const line& on, Ask ask) {
+    arrival one{*this, on};
+    core::reactor::polled seen;
     {
       core::wake_list wakes;
       seen = ask(wakes);
@@ -48,9 +64,7 @@ class reactor_sets : public testing::Test {
       core::wake_list wakes;
       for (const std::uint32_t set : {0U, 1U}) sets.poll(set, duration::zero(), wakes);
     }
-    me.wait();
-    EXPECT_TRUE(waiting.take());
-    EXPECT_EQ(read(on.ends[0], &what, 1), 1);
+    one.wait();
     return seen;
   }
   core::reactor::polled polled(const line& on, std::uint32_t set) {
@@ -120,6 +134,30 @@ TEST_F(reactor_sets, keep_what_the_other_one_sees_if_it_has_as_many_events) {
   }
   EXPECT_EQ(looked_at(first, 0).descriptors, 1U);
   EXPECT_EQ(polled(first, 0).descriptors, 1U);
+}
+
+/// They waited for each other in a busy worker while another one slept.
+TEST_F(reactor_sets, give_one_of_two_that_come_at_once_to_who_sleeps_in_the_other) {
+  EXPECT_EQ(polled(first, 0).descriptors, 1U);
+  EXPECT_EQ(polled(second, 1).descriptors, 1U);
+  for (int i = 0; i < 100; ++i) polled(third, 0);
+  std::atomic<bool> told{false};
+  std::thread sleeper{[&] {
+    core::wake_list wakes;
+    EXPECT_EQ(sets.poll(1, duration::max(), wakes).descriptors, 1U);
+    told = true;
+  }};
+  while (!told) {
+    arrival one{*this, first};
+    arrival other{*this, third};
+    {
+      core::wake_list wakes;
+      sets.poll(0, {}, wakes);
+    }
+    one.wait();
+    other.wait();
+  }
+  sleeper.join();
 }
 
 }  // namespace

@@ -16,8 +16,9 @@ namespace weir::core {
 ///
 /// Before it sleeps, a thread looks for a moment longer, if its last sleep turned out to be so
 /// short that looking would have been cheaper. One long sleep ends it: an idle thread uses no
-/// processor. Between two looks it gives the processor away: what it waits for may be the answer of
-/// a process that wants to run on this one, such as a database on the same machine.
+/// processor; and one that another process has ended, with an event: while the thread occupies its
+/// processor the scheduler moves no database on the same machine there, which is where it should
+/// be. Between two looks it gives the processor away, to whoever else wants to run on this one.
 ///
 /// Thread safety: one owner. Cost: two clock readings per sleep.
 /// Source: adaptive mutexes (Solaris), which spin by what the last wait cost.
@@ -40,9 +41,9 @@ class linger {
     return false;
   }
 
-  /// The sleep after `look` is over.
-  void slept() noexcept {
-    if (longest_ != duration::zero()) short_ = monotonic_now() - begun_ < 2 * longest_;
+  /// The sleep after `look` is over, and another thread has ended it, or not.
+  void slept(bool woken = true) noexcept {
+    if (longest_ != duration::zero()) short_ = woken && monotonic_now() - begun_ < 2 * longest_;
   }
 
  private:

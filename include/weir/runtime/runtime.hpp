@@ -23,8 +23,8 @@ struct runtime_options {
   unsigned workers = 0;
   /// Most threads for calls that block; more calls than that queue up. They start on demand.
   unsigned max_blocking_threads = 64;
-  /// How long a worker that finds nothing looks again before it sleeps, when work came soon the
-  /// last time. Zero: sleeps at once.
+  /// How long a worker that finds nothing looks again before it sleeps, when another
+  /// thread of the program woke it soon the last time. Zero: sleeps at once.
   duration linger = std::chrono::microseconds{100};
   /// A blocking thread that had nothing to do for this long ends.
   duration blocking_idle = std::chrono::seconds{10};
