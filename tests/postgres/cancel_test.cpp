@@ -39,15 +39,23 @@ TEST_P(cancel_race, never_hits_the_next_statement) {
 }
 
 TEST_F(postgres_server, a_cancelled_statement_returns_before_the_server_has_confirmed_it) {
-  open(socket_url(), {.max_open = 1});
-  exec("SELECT 1");  // connects
-  context_source hurry{{}, {.timeout = 5ms}};
-  auto slept = weir::wait(db().exec(hurry.get(), "SELECT pg_sleep(60)"));
+  open(socket_url(), {.max_open = 2});
+  context_source hurry;
+  const auto sleep = [&]() -> task<result<sql::exec_result>> {
+    co_return co_await db().exec(hurry.get(), "SELECT pg_sleep(60)");
+  };
+  auto sleeper = *stop_.spawn("sleeper", sleep);
+  await_start_of("SELECT pg_sleep(60)");
+  hurry.cancel();
+  auto slept = weir::wait(sleeper.join({}));
   ASSERT_FALSE(slept);
-  EXPECT_EQ(slept.error().code(), errc::deadline_exceeded);
+  EXPECT_EQ(slept.error().code(), errc::cancelled);
   EXPECT_EQ(sql::outcome_of(slept.error()), sql::outcome::unknown);
+  auto other = weir::wait(db().begin({}));
+  EXPECT_TRUE(other);
   EXPECT_EQ(row<int>("SELECT 5").value(), 5);
-  EXPECT_EQ(db().stats().writers.opened, 1) << "its connection came out of quarantine";
+  EXPECT_EQ(db().stats().writers.opened, 2) << "its connection came out of quarantine";
+  EXPECT_TRUE(weir::wait(other->rollback()));
 }
 
 TEST_F(postgres_server, a_transaction_that_is_cancelled_in_a_statement_is_rolled_back) {
@@ -69,11 +77,18 @@ TEST_F(postgres_server, a_transaction_that_is_cancelled_in_a_statement_is_rolled
 }
 
 TEST_F(postgres_server, a_statement_cancelled_alone_leaves_its_transaction_to_its_owner) {
-  open(socket_url(), {.max_open = 1});
+  open(socket_url(), {.max_open = 2});
   auto t = weir::wait(db().begin({}));
   ASSERT_TRUE(t);
-  context_source hurry{{}, {.timeout = 5ms}};
-  EXPECT_FALSE(weir::wait(t->exec(hurry.get(), "SELECT pg_sleep(60)")));
+  context_source hurry;
+  const auto sleep = [&]() -> task<bool> {
+    auto slept = co_await t->exec(hurry.get(), "SELECT pg_sleep(60)");
+    co_return slept.has_value();
+  };
+  auto sleeper = *stop_.spawn("sleeper", sleep);
+  await_start_of("SELECT pg_sleep(60)");
+  hurry.cancel();
+  EXPECT_FALSE(weir::wait(sleeper.join({})).value());
   auto after = weir::wait(t->exec("SELECT 1"));
   ASSERT_FALSE(after);
   EXPECT_EQ(after.error().text("sqlstate"), "25P02");

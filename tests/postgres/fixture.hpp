@@ -49,6 +49,16 @@ class postgres_server : public real_database {
   }
   sql::db& db() override { return db_ ? *db_ : open(socket_url()); }
 
+  /// Until the server is at that statement: one that is cancelled before that was never sent.
+  /// Requires: another connection.
+  void await_start_of(const char* statement) {
+    while (row<int>("SELECT count(*)::int FROM pg_stat_activity WHERE state = 'active'"
+                    " AND query = $1",
+                    statement)
+               .value() == 0) {
+    }
+  }
+
   runtime rt_{{.workers = 2}};
   stopper stop_{rt_, {.name = "postgres_test"}};
 

@@ -116,10 +116,7 @@ TEST_F(pipelined, a_close_that_may_not_wait_fails_what_is_unanswered) {
   };
   auto slow = *stop_.spawn("slow", ask);
   // What is closed before it was sent is no question of ours.
-  while (row<int>("SELECT count(*)::int FROM pg_stat_activity WHERE state = 'active'"
-                  " AND query = 'SELECT pg_sleep(60)'")
-             .value() == 0) {
-  }
+  await_start_of("SELECT pg_sleep(60)");
   context_source hurry{{}, {.timeout = 20ms}};
   static_cast<void>(weir::wait(db().close(hurry.get())));
   EXPECT_TRUE(weir::wait(slow.join({})).value());

@@ -45,8 +45,8 @@ struct pair_of_sockets {
 
 class reactor_with : public testing::TestWithParam<unsigned> {
  protected:
+  pair_of_sockets sockets;  // closed when no worker is in epoll_ctl any more
   runtime rt{{.workers = GetParam()}};
-  pair_of_sockets sockets;
 };
 INSTANTIATE_TEST_SUITE_P(workers, reactor_with, testing::Values(1U, 2U));
 
