@@ -59,5 +59,10 @@ function(weir_test_module module)
   # g++ takes the else inside an EXPECT for one of the test's own.
   target_compile_options(test_${module} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-dangling-else>)
   weir_unite_tests(test_${module})
-  weir_add_test(NAME ${module} COMMAND test_${module} LABEL "${arg_LABEL}" TIMEOUT "${arg_TIMEOUT}")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  math(EXPR stuck "${arg_TIMEOUT} - 25")  # what remains is for gdb
+  weir_add_test(NAME ${module} LABEL "${arg_LABEL}" TIMEOUT "${arg_TIMEOUT}"
+    COMMAND ${PROJECT_SOURCE_DIR}/tests/stacks_if_stuck ${stuck} $<TARGET_FILE:test_${module}>)
 endfunction()
