@@ -50,7 +50,7 @@ TEST(adaptive_limit, holds_its_place_beside_neighbours_that_take_the_processors_
       for (std::uint64_t seed = 1; seed <= 5; ++seed) {
         limited_server it{start, 16, seed, others};
         it.run(server, 60'000, 0.1);
-        rate += it.run(server, 500'000, 0.1) / 5;
+        rate += it.run(server, 200'000, 0.1) / 5;
       }
       EXPECT_GE(rate, 0.96 * std::exp(0.4 * 0.4 / 2) * server.rate(server.best_limit(), 0.1))
           << "knee " << server.processors << ", start " << start;

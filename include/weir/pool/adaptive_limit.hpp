@@ -37,9 +37,9 @@ namespace weir {
 /// Without a queue nothing is measured, and nothing changes.
 /// Thread safety: guarded by its owner. Cost: a count per return; a look at the clock twice per
 /// window of 40 returns (16 returns and 5 ms at least in a start, 400 and 200 ms at rest), and
-/// after each 8 returns while it waits for a change to settle. Source: trials with TCP Vegas (never
-/// comes down from a high start) and hill climbing (wanders); the alternating measurement is that
-/// of an A/B test.
+/// after each 8 returns while it waits for a change to settle.
+/// Source: trials with TCP Vegas (never comes down from a high start) and hill climbing (wanders);
+/// the alternating measurement is that of an A/B test.
 class adaptive_limit {
  public:
   adaptive_limit(std::size_t most, std::size_t start) noexcept;
@@ -102,7 +102,7 @@ class adaptive_limit {
   // The rest.
   std::uint64_t searched_ = 0;  // returns since the last one
   std::uint64_t resting_ = 0;   // returns left
-  std::size_t effort_ = 0;      // grows with each rest
+  std::size_t effort_ = 0;      // of a search: more after each rest, less on a long way
   time_point rest_until_ = time_point::max();
   double rest_rate_ = 0;  // 0: not measured yet
   int changed_ = 0;       // windows in a row that were slower (negative) or faster
