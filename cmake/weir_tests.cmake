@@ -60,7 +60,7 @@ function(weir_test_module module)
   target_compile_options(test_${module} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-dangling-else>)
   weir_unite_tests(test_${module})
   if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT 120)
+    set(arg_TIMEOUT 300)  # for what hangs: a slow machine under a sanitizer has taken 100
   endif()
   math(EXPR stuck "${arg_TIMEOUT} - 25")  # what remains is for gdb
   weir_add_test(NAME ${module} LABEL "${arg_LABEL}" TIMEOUT "${arg_TIMEOUT}"

@@ -296,7 +296,8 @@ pool_stats pool_core::stats() const noexcept {
   pool_stats copy = stats_;
   copy.max_open = max_open_;
   copy.waiting = queue_.size();
-  const std::size_t near = cells_.count();
+  // One that moves between two cells meanwhile is counted twice.
+  const std::size_t near = std::min(cells_.count(), copy.in_use);
   copy.in_use -= near;
   copy.idle += near;
   copy.busy_limit = busy_limits()[0];

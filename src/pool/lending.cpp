@@ -135,7 +135,8 @@ pool_slot* pool_core::try_acquire() noexcept {
   return slot;
 }
 
-void pool_core::lent(pool_slot& slot, const std::source_location& site, duration waited) noexcept {
+void pool_core::lent(pool_slot& slot, const std::source_location& site,
+                     time_point waiting_since) noexcept {
   constexpr std::uint64_t one_in = 64;
   // relaxed: see pool_slot.
   constexpr auto relaxed = std::memory_order_relaxed;
@@ -143,18 +144,23 @@ void pool_core::lent(pool_slot& slot, const std::source_location& site, duration
   slot.turns_.store(turn, relaxed);
   slot.holder_.store(site, relaxed);
   slot.task_.store(task_record::current(), relaxed);
-  if (slot.lent_at_ == time_point{} && (options_.hooks != nullptr || turn / 2 % one_in == 0)) {
-    slot.lent_at_ = clock_.now();
-  }
-  if (options_.hooks != nullptr) options_.hooks->on_acquire(name_, waited, site);
+  if (turn / 2 % one_in == 0 || options_.hooks != nullptr) measure_loan(slot, site, waiting_since);
+}
+
+void pool_core::measure_loan(pool_slot& slot, const std::source_location& site,
+                             time_point waiting_since) noexcept {
+  if (slot.lent_at_ == time_point{}) slot.lent_at_ = clock_.now();
+  if (options_.hooks == nullptr) return;
+  duration waited{};
+  if (waiting_since != time_point{}) waited = slot.lent_at_ - waiting_since;
+  options_.hooks->on_acquire(name_, waited, site);
 }
 
 // Here, beside `lent`, to become one function with it.
 pool_slot& acquire_base::take_slot() noexcept {
-  duration waited{};
-  if (waiting_since_ != time_point{}) waited = slot_->lent_at_ - waiting_since_;
-  pool_.lent(*slot_, site_, waited);
-  return *slot_;
+  pool_slot& slot = *slot_;
+  pool_.lent(slot, site_, waiting_since_);
+  return slot;
 }
 
 // ---- coming home --------------------------------------------------------------------------------
@@ -233,9 +239,13 @@ void pool_core::come_home_fresh(pool_slot& slot, wake_list& wakes) noexcept {
   slot.known_good_ = false;
 }
 
-void pool_core::end_loan(pool_slot& slot) noexcept {
+void pool_core::end_turn(pool_slot& slot) noexcept {
   // relaxed: see pool_slot.
   slot.turns_.store(slot.turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+void pool_core::end_loan(pool_slot& slot) noexcept {
+  end_turn(slot);
   if (options_.hooks == nullptr) return;
   options_.hooks->on_return(name_, clock_.now() - slot.lent_at_, slot.holder_.load());
 }
@@ -264,23 +274,31 @@ time_point pool_core::note_return(pool_slot& slot) noexcept {
 }
 
 void pool_core::release(pool_slot& slot, then next) noexcept {
-  const bool resets = next == then::reset;
+  if (next == then::reset || slot.lent_at_ != time_point{} || options_.hooks != nullptr) {
+    return release_measured(slot, next);
+  }
+  end_turn(slot);
+  if (pool_slot* const home = cells_.put(slot)) bring_home(*home);
+}
+
+/// The long way, where the figures are.
+void pool_core::release_measured(pool_slot& slot, then next) noexcept {
   end_loan(slot);
-  pool_slot* home = &slot;
-  // One whose loan is measured goes the long way, where the figures are.
-  if (!resets && slot.lent_at_ == time_point{}) home = cells_.put(slot);
-  if (home == nullptr) return;
+  if (next == then::ready) return bring_home(slot);
   {
-    wake_list wakes;
     lock_guard guard{mutex_};
-    const time_point now = note_return(*home);
-    if (!resets) {
-      --stats_.in_use;
-      return come_home(*home, now, wakes);
-    }
+    note_return(slot);
     ++preparing_;
   }
   start_reset(slot);
+}
+
+void pool_core::bring_home(pool_slot& slot) noexcept {
+  wake_list wakes;
+  lock_guard guard{mutex_};
+  const time_point now = note_return(slot);
+  --stats_.in_use;
+  come_home(slot, now, wakes);
 }
 
 void pool_core::made_ready(pool_slot& slot, bool good) noexcept {

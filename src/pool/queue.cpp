@@ -10,9 +10,9 @@ atomic<std::size_t> places_taken{0};
 
 }  // namespace
 
-std::size_t pool_cells::next_place() noexcept {
+std::size_t pool_cells::find_place() noexcept {
   // relaxed: a number of its own is all that is wanted.
-  return places_taken.fetch_add(1, std::memory_order_relaxed);
+  return place::get() = places_taken.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
 void pool_queue::push(acquire_base& op) noexcept {

@@ -365,6 +365,34 @@ WEIR_MODEL(a_flush_retires_what_was_lent_however_calm_the_pool_is) {
   model::check(it->stats().closed_flushed == 1, "it was closed for that");
 }
 
+struct lone_slot final : core::pool_slot {};
+
+/// A cell whose lock has become its thread's, and the first who queues: the cells are closed then.
+WEIR_MODEL(nothing_gets_into_a_closed_cell_however_often_its_thread_used_it) {
+  core::pool_cells cells{2};
+  cells.open(0);
+  lone_slot slot;
+  core::intrusive_list<core::pool_slot> found;
+  std::size_t moved = 0;
+  bool refused = false;
+  model::threads(
+      [&] {
+        for (int i = 0; i < 3; ++i) {
+          refused = cells.put(slot) != nullptr;
+          if (!refused && cells.take() == nullptr) return;
+        }
+      },
+      [&] {
+        moved = cells.empty(found, core::pool_cells::then::close);
+        model::check(cells.count() == 0, "nothing is in a cell that is closed");
+      });
+  model::check(cells.count() == 0, "nothing got in afterwards");
+  model::check((moved == 1) == (found.front() == &slot), "it is in the list if it was in the cell");
+  model::sometimes(moved == 1, "it was found in the cell");
+  model::sometimes(refused, "it was refused");
+  if (moved == 1) core::intrusive_list<core::pool_slot>::unlink(slot);
+}
+
 WEIR_MODEL(a_resume_serves_those_who_queued_meanwhile) {
   setting on;
   const auto it = on.make({});

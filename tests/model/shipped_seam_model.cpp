@@ -2,13 +2,11 @@
 // kernel's futex, whose waits may end for no reason. They are compiled here under other names,
 // because the seam that everything else is compiled against is the model's.
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +16,7 @@
 #include <weir/core/sync/clock.hpp>
 #include <weir/core/sync/mutex.hpp>
 #include <weir/core/sync/park.hpp>
+#include <weir/core/sync/thread.hpp>
 
 #include "explorer/model.hpp"
 
@@ -40,24 +39,12 @@ long model_futex(long call, std::uint32_t* word, int what, std::uint32_t value,
   return -1;
 }
 
-int model_yield() {
-  weir::core::cpu_relax();
-  return 0;
-}
-
-int model_nanosleep(int, int, const timespec*, timespec*) {
-  weir::core::cpu_relax();
-  return 0;
-}
-
 }  // namespace
 
 #define park shipped_park
 #define mutex shipped_mutex
 #define lock_guard shipped_lock_guard
 #define syscall model_futex
-#define sched_yield model_yield
-#define clock_nanosleep model_nanosleep
 #include "../../include/weir/core/sync/mutex.hpp"
 #include "../../include/weir/core/sync/park.hpp"
 #include "../../src/core/sync/mutex.cpp"
@@ -66,8 +53,6 @@ int model_nanosleep(int, int, const timespec*, timespec*) {
 #undef mutex
 #undef lock_guard
 #undef syscall
-#undef sched_yield
-#undef clock_nanosleep
 
 namespace {
 

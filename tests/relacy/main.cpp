@@ -12,6 +12,7 @@
 #include <weir/core/sync/fence.hpp>
 #include <weir/core/waiter.hpp>
 
+#include "core/biased_mutex.cpp"
 #include "runtime/ring.hpp"
 #include "shipped_seam.hpp"
 
@@ -32,6 +33,22 @@ struct mutex_passes_on_what_was_written : rl::test_suite<mutex_passes_on_what_wa
     }
   }
   void after() { RL_ASSERT(value(RL_INFO) == 6); }
+};
+
+/// biased_mutex.hpp: so does a lock that its owner takes by two plain stores, and others by a
+/// fence.
+struct bias_passes_on_what_was_written : rl::test_suite<bias_passes_on_what_was_written, 2> {
+  core::biased_mutex lock{2};
+  rl::var<int> value;
+
+  void before() { value(RL_INFO) = 0; }
+  void thread(unsigned index) {
+    for (unsigned i = 0; i < (index == 0 ? 5 : 2); ++i) {
+      const core::biased_guard guard{lock, index + 1};
+      value(RL_INFO) = value(RL_INFO) + 1;
+    }
+  }
+  void after() { RL_ASSERT(value(RL_INFO) == 7); }
 };
 
 /// park.hpp: what happened before `wake` is visible after the `wait` that took its token.
@@ -345,6 +362,7 @@ int main(int argc, char** argv) {
   unsigned iterations = 1'000'000;
   if (argc > 1) std::from_chars(argv[1], argv[1] + std::strlen(argv[1]), iterations);
   RUN(mutex_passes_on_what_was_written);
+  RUN(bias_passes_on_what_was_written);
   RUN(park_passes_on_what_was_written);
   RUN(park_times_out_or_takes_the_token);
   RUN(a_flag_and_a_sleeper_see_each_other);

@@ -2,12 +2,10 @@
 
 // The shipped mutex and park, compiled on Relacy's atomics and its model of the kernel's futex.
 
-#include <algorithm>
 #include <chrono>
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,14 +13,10 @@
 #include <weir/core/sync/atomic.hpp>
 #include <weir/core/sync/mutex.hpp>
 #include <weir/core/sync/park.hpp>
+#include <weir/core/sync/thread.hpp>
 
-inline int relacy_yield() {
-  weir::core::cpu_relax();
-  return 0;
-}
-
-inline int relacy_sleep(int, int, const timespec*, timespec*) {
-  return relacy_yield();
+void weir::core::wait_a_little(int) noexcept {
+  cpu_relax();
 }
 
 inline long relacy_futex(long, std::uint32_t* address, int what, std::uint32_t value,
@@ -48,10 +42,6 @@ inline long relacy_futex(long, std::uint32_t* address, int what, std::uint32_t v
 }
 
 #define syscall relacy_futex
-#define sched_yield relacy_yield
-#define clock_nanosleep relacy_sleep
 #include "../../src/core/sync/mutex.cpp"
 #include "../../src/core/sync/park.cpp"
 #undef syscall
-#undef sched_yield
-#undef clock_nanosleep

@@ -153,9 +153,11 @@ template <operation O>
   return true;
 }
 
-/// Ends the wait of a coroutine that was suspended; true if the context ended it.
+/// Ends the wait of a coroutine that was suspended; true if the context ended it. Not inlined: a
+/// wait that commits at once does without.
 template <operation O>
-bool resumed_from(O& op, task_record& record) noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
+[[gnu::noinline]] bool resumed_from(O& op,
+                                    task_record& record) noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
   const bool by_context = (record.waiter().claimed_index() & ended_by_context) != 0;
   record.waiter().disarm();
   if (by_context) {
@@ -201,12 +203,18 @@ class operation_awaiter {
   }
 
   result<typename O::value_type> await_resume() {
-    if (state_ == wait_state::suspended && resumed_from(op_, *record_)) state_ = wait_state::ended;
-    if (state_ == wait_state::ended) return std::unexpected(failure_of(op_));
+    if (state_ != wait_state::committed) [[unlikely]] {
+      if (state_ == wait_state::ended || resumed_from(op_, *record_)) return failed();
+    }
     return op_.take();
   }
 
  private:
+  // Not inlined, so that a wait that commits does not pay for what this needs.
+  [[gnu::noinline]] result<typename O::value_type> failed() {
+    return std::unexpected(failure_of(op_));
+  }
+
   O& op_;
   task_record* record_ = nullptr;
   wait_state state_ = wait_state::suspended;

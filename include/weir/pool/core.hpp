@@ -58,8 +58,9 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   pool_slot* try_acquire() noexcept;
   /// One that this thread returned lately, without the lock; null if there is none.
   [[nodiscard]] pool_slot* take_near() noexcept { return cells_.take(); }
-  /// The slot is its caller's from now on: notes who and where.
-  void lent(pool_slot& slot, const std::source_location& site, duration waited) noexcept;
+  /// The slot is its caller's from now on: notes who and where. It waited since then; zero: it did
+  /// not wait.
+  void lent(pool_slot& slot, const std::source_location& site, time_point waiting_since) noexcept;
   enum class then : std::uint8_t { ready, reset };
   /// The holder is done with it. The slot is reset, handed on, kept or closed.
   void release(pool_slot& slot, then next) noexcept;
@@ -157,7 +158,13 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
               wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   void come_home(pool_slot& slot, time_point now, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
   void come_home_fresh(pool_slot& slot, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
+  // Those that one acquire of many needs are kept out of the others' way.
+  [[gnu::noinline]] void measure_loan(pool_slot& slot, const std::source_location& site,
+                                      time_point waiting_since) noexcept;
+  static void end_turn(pool_slot& slot) noexcept;
   void end_loan(pool_slot& slot) noexcept;
+  [[gnu::noinline]] void release_measured(pool_slot& slot, then next) noexcept;
+  [[gnu::noinline]] void bring_home(pool_slot& slot) noexcept;
   /// The time, if it was looked at; it is if somebody waits or something depends on it.
   time_point note_return(pool_slot& slot) noexcept WEIR_REQUIRES(mutex_);
   void retire(pool_slot& slot, close_cause cause, wake_list& wakes) noexcept WEIR_REQUIRES(mutex_);
@@ -200,7 +207,7 @@ class pool_core : public std::enable_shared_from_this<pool_core>, private regist
   context_source source_;
   event all_home_;  // closed, and nothing is open
 
-  mutable pool_cells cells_;  // what is in them counts as in use, except in what stats() tells
+  pool_cells cells_;  // what is in them counts as in use, except in what stats() tells
   mutable mutex mutex_;
   bool cells_open_ WEIR_GUARDED_BY(mutex_) = false;
   int calm_ WEIR_GUARDED_BY(mutex_) = 0;  // returns in a row that nobody waited for

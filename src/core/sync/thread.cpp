@@ -6,8 +6,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
+#include <time.h>
 
 #include <weir/core/assert.hpp>
+#include <weir/core/sync/atomic.hpp>
 #include <weir/core/sync/thread.hpp>
 #include <weir/core/sync/thread_local.hpp>
 
@@ -72,6 +74,24 @@ std::uintptr_t this_thread_id() noexcept {
 
 void yield_thread() noexcept {
   sched_yield();
+}
+
+void wait_a_little(int round) noexcept {
+  constexpr int spins = 40;   // a critical section is some twenty instructions
+  constexpr int yields = 20;  // it was preempted: let it run
+  constexpr long first_sleep_ns = 5'000;
+  constexpr long longest_sleep_ns = 100'000;
+  constexpr int doublings = 5;
+  if (round < spins) {
+    cpu_relax();
+  } else if (round < spins + yields) {
+    sched_yield();
+  } else {
+    // Under SCHED_FIFO a yielding waiter of higher priority would starve the other for ever.
+    const long wanted = first_sleep_ns << std::min(round - spins - yields, doublings);
+    const timespec slice{.tv_sec = 0, .tv_nsec = std::min(wanted, longest_sleep_ns)};
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &slice, nullptr);
+  }
 }
 
 unsigned available_processors() noexcept {

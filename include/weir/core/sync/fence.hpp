@@ -26,9 +26,14 @@ void heavy_fence() noexcept;
 /// True: threads are made to pass a fence from outside. Written once, before anybody relies on it.
 extern constinit atomic<bool> fences_are_asymmetric;
 
-inline void light_fence() noexcept {
+/// False: they are full ones, and a locked instruction is as cheap.
+[[nodiscard]] inline bool light_fences_are_free() noexcept {
   // relaxed: whoever reads `false` too late pays a fence that it could have saved.
-  if (fences_are_asymmetric.load(std::memory_order_relaxed)) [[likely]] {
+  return fences_are_asymmetric.load(std::memory_order_relaxed);
+}
+
+inline void light_fence() noexcept {
+  if (light_fences_are_free()) [[likely]] {
     std::atomic_signal_fence(std::memory_order_seq_cst);
   } else {
     std::atomic_thread_fence(std::memory_order_seq_cst);

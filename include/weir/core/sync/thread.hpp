@@ -38,6 +38,11 @@ std::uintptr_t this_thread_id() noexcept;
 /// Gives the processor away once.
 void yield_thread() noexcept;
 
+/// Waits a little for what another thread is about to do within some instructions. `round` counts
+/// from 0: spins briefly, then yields, then sleeps for growing slices of up to 100 µs, so that a
+/// thread which was preempted gets the processor back whatever the scheduling policy.
+void wait_a_little(int round) noexcept;
+
 /// Processors this process may run on, at least 1 (honours affinity).
 unsigned available_processors() noexcept;
 

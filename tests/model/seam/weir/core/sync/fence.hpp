@@ -6,5 +6,8 @@ namespace weir::core {
 inline void prepare_fences() noexcept {}
 inline void heavy_fence() noexcept {}
 inline void light_fence() noexcept {}
+inline bool light_fences_are_free() noexcept {
+  return true;
+}
 
 }  // namespace weir::core

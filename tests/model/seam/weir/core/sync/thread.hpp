@@ -30,6 +30,9 @@ std::uintptr_t this_thread_id() noexcept;
 
 /// As cpu_relax(): the others go first.
 void yield_thread() noexcept;
+inline void wait_a_little(int) noexcept {
+  yield_thread();
+}
 
 /// What the model's limits say.
 unsigned available_processors() noexcept;
