@@ -80,6 +80,22 @@ class limited_server {
     return jobs / std::chrono::duration<double>(time.now() - start).count();
   }
 
+  /// For so long altogether in bursts, each followed by as long a pause in which nobody asks; says
+  /// how many a second of the bursts were done.
+  double run_in_bursts(const knee& server, duration active, duration burst, double mean_ms = 10) {
+    long jobs = 0;
+    for (duration done{}; done < active; done += burst) {
+      const time_point end = time.now() + burst;
+      for (; time.now() < end; ++jobs) step(server, mean_ms);
+      for (std::size_t i = 0; i < left_.size(); ++i) {
+        limit.returned(adaptive_limit::demand::none, time);
+      }
+      left_.clear();
+      time.advance(burst);
+    }
+    return static_cast<double>(jobs) / std::chrono::duration<double>(active).count();
+  }
+
   manual_clock time;
   adaptive_limit limit;
 

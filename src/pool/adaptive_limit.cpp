@@ -22,15 +22,17 @@ constexpr duration least_first_window = milliseconds{5};
 
 // After a rest they are longer, and fewer decide: a change of the limit shows its worth only when
 // the scheduler of the server's machine has moved who is left, which takes up to half a second.
+// The longer a trial, the more it costs if it is of a worse limit, so the base has more time.
 struct effort {
   duration settle;  // after a change, before a window
   duration least_window;
+  std::size_t base_windows;  // as many times the base's window is longer
   int most_pairs;
   std::uint64_t rest;  // times as long as the search before it
 };
-constexpr std::array efforts{effort{{}, milliseconds{20}, 12, 1},
-                             effort{milliseconds{80}, milliseconds{80}, 8, 4},
-                             effort{milliseconds{320}, milliseconds{320}, 4, 10}};
+constexpr std::array efforts{effort{{}, milliseconds{20}, 1, 12, 1},
+                             effort{milliseconds{80}, milliseconds{80}, 3, 8, 4},
+                             effort{milliseconds{320}, milliseconds{320}, 8, 4, 10}};
 
 // In standard deviations. A start's mistake is found out later, and a start should be short.
 constexpr double sure = 2.5;
@@ -108,6 +110,14 @@ void adaptive_limit::begin_window(side which) noexcept {
   skip_ = std::max(before, limit_);
   settling_ = limit_ != before && efforts[effort_].settle != duration::zero();
   seen_ = 0;
+  fresh_ = 0;
+  took_ = {};
+}
+
+duration adaptive_limit::least_window() const noexcept {
+  if (growing_) return least_first_window;
+  const effort& now = efforts[effort_];
+  return now.least_window * (side_ == side::base ? now.base_windows : 1);
 }
 
 std::size_t adaptive_limit::returns() const noexcept {
@@ -178,7 +188,20 @@ void adaptive_limit::decide(bool accept) noexcept {
   begin_window(side::trial);
 }
 
+/// A long window of the base tells what a rest would: whether it is still the same server.
+bool adaptive_limit::changed(double rate) noexcept {
+  if (effort_ + 1 != efforts.size()) return false;
+  const bool same_base = std::exchange(long_rate_of_, base_) == base_;
+  const double before = std::exchange(long_rate_, rate);
+  return same_base && std::abs(std::log(rate / before)) > another;
+}
+
 void adaptive_limit::end_window(double rate) noexcept {
+  if (side_ == side::base && changed(rate)) {
+    effort_ = 0;
+    step_ = 1;
+    return begin_trial();
+  }
   (side_ == side::base ? base_rate_ : trial_rate_) = rate;
   ++windows_;
   if (windows_ % 2 != 0) return begin_window(side_ == side::base ? side::trial : side::base);
@@ -213,32 +236,44 @@ void adaptive_limit::returned(demand now, const clock& time) noexcept {
       seen_ = 0;  // what is done now is what is asked for
       return;
     }
-    if (side_ == side::base) return begin_pair();
-    if (++idle_ < window) return;
+    paused_ = true;
+    if (side_ == side::base || ++idle_ < window) return;
     // The trial is enough for the demand there is: keep it, and see next whether less is, too.
     base_ = trial_;
     up_ = !up_;
     return begin_trial();
   }
   if (resting_ != 0) return rested(time);
-  if (idle_ != 0) return begin_pair();  // the callers had gone, and are back
   ++searched_;
+  if (paused_) resume(time);
   if (skip_ != 0) {
     if (--skip_ == 0) began_ = time.now();
     return;
   }
-  ++seen_;
-  if ((seen_ < returns() && !settling_) || seen_ % clock_every != 0) return;
-  const duration took = time.now() - began_;
+  if (++fresh_ < clock_every) return;
+  const time_point looked = time.now();
+  took_ += looked - began_;
+  began_ = looked;
+  seen_ += std::exchange(fresh_, 0);
   if (settling_) {
-    if (took < efforts[effort_].settle) return;
+    if (took_ < efforts[effort_].settle) return;
     settling_ = false;
     seen_ = 0;
-    began_ += took;
+    took_ = {};
     return;
   }
-  if (took < (growing_ ? least_first_window : efforts[effort_].least_window)) return;
-  end_window(static_cast<double>(seen_) / static_cast<double>(took.count()));
+  if (seen_ < returns() || took_ < least_window()) return;
+  end_window(static_cast<double>(seen_) / static_cast<double>(took_.count()));
+}
+
+/// The callers had gone, and are back: what was measured before still counts, unless it is old.
+void adaptive_limit::resume(const clock& time) noexcept {
+  paused_ = false;
+  idle_ = 0;
+  const time_point now = time.now();
+  if (now - began_ > at_most_rests) begin_pair();
+  fresh_ = 0;
+  began_ = now;
 }
 
 }  // namespace weir

@@ -93,6 +93,23 @@ TEST(adaptive_limit, sees_what_is_better_only_after_a_while) {
   }
 }
 
+/// A pause is no reason to forget: windows that begin anew after each are never over if the callers
+/// come in bursts that are shorter than two of them, and half of the time the limit is the wrong
+/// one.
+TEST(adaptive_limit, learns_from_bursts_that_are_shorter_than_its_windows) {
+  const simulate::placement scheduler{.settles_ms = 400};
+  const knee server{2, 0.15};
+  for (const auto burst : {300ms, 1'000ms}) {
+    double rate = 0;
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+      limited_server it{1, 16, seed, {.deviation = 0.2}, scheduler};
+      it.run_in_bursts(server, 60s, burst, 0.1);
+      rate += it.run_in_bursts(server, 60s, burst, 0.1) / 3;
+    }
+    EXPECT_GE(rate, 0.88 * std::exp(0.2 * 0.2 / 2) * server.rate(2, 0.1)) << burst.count() << " ms";
+  }
+}
+
 /// A rest is long when nothing changes; when the server does, it ends.
 TEST(adaptive_limit, ends_a_rest_when_the_server_becomes_another_one) {
   const knee large{12, 0.03};

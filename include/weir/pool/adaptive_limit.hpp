@@ -32,14 +32,17 @@ namespace weir {
 /// machine has moved who is left. So a first search is quick, with windows of 20 ms and 12 pairs at
 /// most, and the rest after it is as long as the search; the next one waits 80 ms after each change
 /// and has windows of 80 ms, 8 pairs and a rest 4 times as long; all later ones 320 ms, 320 ms, 4
-/// pairs and 10 times. Two steps the same way make the windows shorter again. No rest is longer
-/// than 20 s, and it ends early if two windows in a row are faster, or slower, by two fifths.
-/// Without a queue nothing is measured, and nothing changes.
-/// Thread safety: guarded by its owner. Cost: a count per return; a look at the clock twice per
-/// window of 40 returns (16 returns and 5 ms at least in a start, 400 and 200 ms at rest), and
-/// after each 8 returns while it waits for a change to settle.
-/// Source: trials with TCP Vegas (never comes down from a high start) and hill climbing (wanders);
-/// the alternating measurement is that of an A/B test.
+/// pairs and 10 times. Two steps the same way make the windows shorter again. A window of the base
+/// is 3 times as long as one of the trial in the second search and 8 times in later ones, so that a
+/// trial of a worse limit costs little. No rest is longer than 20 s, and it ends early if two
+/// windows in a row are faster, or slower, by two fifths; so does a slow search if one of the base
+/// is. Without a queue nothing is measured, and nothing changes: a window goes on when somebody
+/// waits again within 20 s.
+/// Thread safety: guarded by its owner. Cost: a count per return, and a look at the clock after
+/// each 8 returns and whenever somebody waits again; at rest after each 8 once there were 400. A
+/// window has 40 returns at least, in a start 16 in 5 ms, at rest 400 in 200 ms. Source: trials
+/// with TCP Vegas (never comes down from a high start) and hill climbing (wanders); the alternating
+/// measurement is that of an A/B test.
 class adaptive_limit {
  public:
   adaptive_limit(std::size_t most, std::size_t start) noexcept;
@@ -63,6 +66,7 @@ class adaptive_limit {
   void begin_pair() noexcept;
   void begin_window(side which) noexcept;
   void end_window(double rate) noexcept;
+  [[nodiscard]] bool changed(double rate) noexcept;
   void decide(bool accept) noexcept;
   void rest() noexcept;
   void rested(const clock& time) noexcept;
@@ -70,6 +74,8 @@ class adaptive_limit {
   [[nodiscard]] std::size_t candidate(bool up, std::size_t step) const noexcept;
   void smaller_step() noexcept;
   [[nodiscard]] std::size_t returns() const noexcept;
+  [[nodiscard]] duration least_window() const noexcept;
+  void resume(const clock& time) noexcept;
 
   std::size_t most_;
   std::size_t base_;
@@ -89,15 +95,20 @@ class adaptive_limit {
   int pairs_ = 0;
   double sum_ = 0;
   double squares_ = 0;
-  double noise_ = 0;  // variance of one such logarithm, of all trials so far
+  double noise_ = 0;              // variance of one such logarithm, of all trials so far
+  double long_rate_ = 0;          // of the last long window of a base,
+  std::size_t long_rate_of_ = 0;  // which was this one
 
   // The window.
   side side_ = side::base;
   std::size_t skip_ = 0;  // returns that still belong to the limit before
   bool settling_ = false;
-  std::size_t seen_ = 0;
-  std::size_t idle_ = 0;  // returns of the trial that nobody waited for, in a row
-  time_point began_{};
+  std::size_t seen_ = 0;   // returns,
+  duration took_{};        // and in what time: without pauses, up to the last look at the clock
+  std::size_t fresh_ = 0;  // returns since then
+  time_point began_{};     // the last look, or the end of a pause
+  bool paused_ = false;    // nobody waits
+  std::size_t idle_ = 0;   // returns of the trial that nobody waited for, in a row
 
   // The rest.
   std::uint64_t searched_ = 0;  // returns since the last one
