@@ -135,6 +135,18 @@ void adaptive_limit::rest() noexcept {
   rejected_ = 0;
 }
 
+/// True: twice in a row the rate is far from what is known of it (0: nothing), on the same side.
+bool adaptive_limit::departs(double rate, double& known) noexcept {
+  const double ratio = known == 0 ? 0 : std::log(rate / known);
+  if (std::abs(ratio) < another) {
+    known += (rate - known) * (known == 0 ? 1 : 0.1);
+    changed_ = 0;
+    return false;
+  }
+  changed_ = ratio > 0 ? std::max(changed_, 0) + 1 : std::min(changed_, 0) - 1;
+  return std::abs(changed_) >= 2;
+}
+
 void adaptive_limit::rested(const clock& time) noexcept {
   if (--resting_ == 0) return begin_trial();
   if (seen_ == 0) began_ = time.now();
@@ -149,14 +161,7 @@ void adaptive_limit::rested(const clock& time) noexcept {
     resting_ = 0;
     return begin_trial();
   }
-  const double ratio = rest_rate_ == 0 ? 0 : std::log(rate / rest_rate_);
-  if (std::abs(ratio) < another) {
-    rest_rate_ += (rate - rest_rate_) * (rest_rate_ == 0 ? 1 : 0.1);
-    changed_ = 0;
-    return;
-  }
-  changed_ = ratio > 0 ? std::max(changed_, 0) + 1 : std::min(changed_, 0) - 1;
-  if (std::abs(changed_) < 2) return;
+  if (!departs(rate, rest_rate_)) return;
   resting_ = 0;
   step_ = 1;
   begin_trial();
@@ -191,9 +196,11 @@ void adaptive_limit::decide(bool accept) noexcept {
 /// A long window of the base tells what a rest would: whether it is still the same server.
 bool adaptive_limit::changed(double rate) noexcept {
   if (effort_ + 1 != efforts.size()) return false;
-  const bool same_base = std::exchange(long_rate_of_, base_) == base_;
-  const double before = std::exchange(long_rate_, rate);
-  return same_base && std::abs(std::log(rate / before)) > another;
+  if (std::exchange(long_rate_of_, base_) != base_) long_rate_ = 0;
+  if (!departs(rate, long_rate_)) return false;
+  long_rate_ = 0;
+  changed_ = 0;
+  return true;
 }
 
 void adaptive_limit::end_window(double rate) noexcept {

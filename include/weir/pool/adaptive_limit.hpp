@@ -35,8 +35,8 @@ namespace weir {
 /// pairs and 10 times. Two steps the same way make the windows shorter again. A window of the base
 /// is 3 times as long as one of the trial in the second search and 8 times in later ones, so that a
 /// trial of a worse limit costs little. No rest is longer than 20 s, and it ends early if two
-/// windows in a row are faster, or slower, by two fifths; so does a slow search if one of the base
-/// is. Without a queue nothing is measured, and nothing changes: a window goes on when somebody
+/// windows in a row are faster, or slower, by two fifths; so does a slow search if two of the base
+/// are. Without a queue nothing is measured, and nothing changes: a window goes on when somebody
 /// waits again within 20 s.
 /// Thread safety: guarded by its owner. Cost: a count per return, and a look at the clock after
 /// each 8 returns and whenever somebody waits again; at rest after each 8 once there were 400. A
@@ -70,6 +70,7 @@ class adaptive_limit {
   void decide(bool accept) noexcept;
   void rest() noexcept;
   void rested(const clock& time) noexcept;
+  [[nodiscard]] bool departs(double rate, double& known) noexcept;
   [[nodiscard]] bool at_end() const noexcept;
   [[nodiscard]] std::size_t candidate(bool up, std::size_t step) const noexcept;
   void smaller_step() noexcept;
