@@ -77,7 +77,7 @@ GROUPS = {
 
 ALIASES = {"lifecycle": ("stopper", "spawn", "context"), "sleepers": ("timers",)}
 
-LOCKED = dict(floor=Source("floors", "locked"), floor_name="two locked instructions")
+LOCKED = dict(floor=Source("floors", "locked"), floor_name="two locked instructions, of a pool with a lock")
 
 
 def bench(row, line="", over=None):
