@@ -11,6 +11,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::array factors{2.0, 1.5, 1.25, 1.1};
+// Upwards from one, where those are all 2: who waits for a log that another one is writing has to
+// have it written again, so that two may do what one does, and four three times as much.
+constexpr std::array<std::size_t, factors.size()> from_one{4, 3, 3, 2};
 constexpr std::size_t step_after_rest = 2;  // each wrong try costs throughput
 constexpr std::size_t clock_every = 8;
 
@@ -71,6 +74,7 @@ bool adaptive_limit::at_end() const noexcept {
 }
 
 std::size_t adaptive_limit::candidate(bool up, std::size_t step) const noexcept {
+  if (up && base_ == 1) return std::min(from_one[step], most_);
   const auto n = static_cast<double>(base_);
   const auto next =
       static_cast<std::size_t>(std::lround(up ? n * factors[step] : n / factors[step]));

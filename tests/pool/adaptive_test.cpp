@@ -93,6 +93,22 @@ TEST(adaptive_limit, sees_what_is_better_only_after_a_while) {
   }
 }
 
+/// Two transactions on a server that writes a log: the second has to wait until that of the first
+/// is written, and then for its own. There a limit of one tried two again and again, and nothing
+/// beyond.
+TEST(adaptive_limit, looks_past_a_two_that_is_no_better_than_one) {
+  const knee server{16, 0.03, true};
+  for (const std::size_t start : {1U, 2U, 16U}) {
+    double rate = 0;
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+      limited_server it{start, 16, seed, {.deviation = 0.3}};
+      it.run(server, 2'000);
+      rate += it.run(server, 6'000) / 10;
+    }
+    EXPECT_GE(rate, 0.9 * std::exp(0.3 * 0.3 / 2) * best_fixed(server)) << "start " << start;
+  }
+}
+
 /// A pause is no reason to forget: windows that begin anew after each are never over if the callers
 /// come in bursts that are shorter than two of them, and half of the time the limit is the wrong
 /// one.
