@@ -129,7 +129,7 @@ void context_state::end_in_frame() noexcept {
               "a context_scope ended while a copy of its context is still held, or a child of it: "
               "they must not outlive the scope; use context_source for a context that may");
   // What remains are cancellations and deadlines on their last instructions.
-  while (pins_.load() != 1) yield_thread();
+  for (int round = 0; pins_.load() != 1; ++round) wait_a_little(round);
 }
 
 bool context_state::raise(context_level level, error why, std::source_location where) noexcept {
@@ -214,7 +214,7 @@ bool context_state::add_callback(context_callback& callback) noexcept {
 }
 
 void context_state::remove_callback(context_callback& callback) noexcept {
-  for (;;) {
+  for (int round = 0;; ++round) {
     {
       lock_guard guard{mutex_};
       if (callback.linked()) {
@@ -227,7 +227,7 @@ void context_state::remove_callback(context_callback& callback) noexcept {
         return;
       }
     }
-    yield_thread();  // the callback is running on another thread: outlast it
+    wait_a_little(round);  // the callback is running on another thread: outlast it
   }
 }
 

@@ -160,12 +160,9 @@ void retry_operation::unwatch_until() noexcept WEIR_NO_THREAD_SAFETY_ANALYSIS {
   } else {
     owner_.until_ready_ = true;
     // Whoever granted is on its way to interrupt(): outlast it.
-    for (bool woken = false; !woken;) {
-      {
-        core::lock_guard held{guard()};
-        woken = this->until().woken;
-      }
-      if (!woken) core::yield_thread();
+    for (int round = 0;; core::wait_a_little(round++)) {
+      core::lock_guard held{guard()};
+      if (this->until().woken) break;
     }
   }
   std::destroy_at(&this->until());

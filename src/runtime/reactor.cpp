@@ -88,7 +88,7 @@ void fd_state::on_events(std::uint32_t events, std::uint32_t set, wake_list& wak
 }
 
 void fd_state::close(bool unwatch) noexcept {
-  for (;;) {
+  for (int round = 0;; ++round) {
     {
       lock_guard guard{mutex_};
       if (!updating_) {
@@ -96,7 +96,7 @@ void fd_state::close(bool unwatch) noexcept {
         break;
       }
     }
-    yield_thread();  // somebody is inside one epoll_ctl: it must not run after close()
+    wait_a_little(round);  // somebody is inside one epoll_ctl: it must not run after close()
   }
   if (unwatch && known_) reactor_.disarm(home_, fd_);
   known_ = false;

@@ -9,7 +9,7 @@ void registry::add(registry_entry& entry) noexcept {
 }
 
 void registry::remove(registry_entry& entry) noexcept {
-  for (;;) {
+  for (int round = 0;; ++round) {
     {
       core::lock_guard guard{mutex_};
       if (entry.visitors_ == 0) {
@@ -17,7 +17,7 @@ void registry::remove(registry_entry& entry) noexcept {
         return;
       }
     }
-    core::yield_thread();  // a report is making its line of it
+    core::wait_a_little(round);  // a report is making its line of it
   }
 }
 

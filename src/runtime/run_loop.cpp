@@ -10,7 +10,7 @@ run_loop::run_loop(clock& time, const char* name) noexcept : time_(time), name_(
 
 run_loop::~run_loop() {
   // Whoever scheduled the last item may still be inside park::wake.
-  while (wakers_.load() != 0) core::yield_thread();
+  for (int round = 0; wakers_.load() != 0; ++round) core::wait_a_little(round);
   core::wake_list wakes;
   core::lock_guard guard{timer_mutex_};
   // Deadlines of contexts that outlive the loop: they see that it is early, and arm elsewhere.

@@ -83,7 +83,7 @@ runtime::~runtime() {
   for (const auto& one : core_->workers) one->join();
   core_->run_leftovers();
   // Whoever scheduled the last item may still be inside its wake-up.
-  while (core_->visitors.load() != 0) core::yield_thread();
+  for (int round = 0; core_->visitors.load() != 0; ++round) core::wait_a_little(round);
 }
 
 void runtime::assert_nothing_lives() noexcept {

@@ -41,7 +41,7 @@ bool live_tasks::enter(live_task& task, std::uint32_t number) noexcept {
 /// Another shard may still be open: to say no now, and yes to a later caller, would not be one
 /// atomic step.
 void live_tasks::wait_until_closed() const noexcept {
-  while (!closed_.load()) yield_thread();
+  for (int round = 0; !closed_.load(); ++round) wait_a_little(round);
 }
 
 bool live_tasks::refused(thread_calls& mine) noexcept {

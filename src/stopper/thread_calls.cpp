@@ -33,7 +33,7 @@ bool thread_calls::leave_late() noexcept {
 }
 
 std::size_t thread_calls::collect() noexcept {
-  for (;; yield_thread()) {
+  for (int round = 0;; wait_a_little(round++)) {
     const lock_guard guard{lock_};
     const std::uint32_t now = live_.load();  // acquires what the last `leave` released
     if ((now & leaving) != 0) continue;

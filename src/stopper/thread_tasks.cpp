@@ -45,7 +45,7 @@ bool thread_tasks::leave_late() noexcept {
 }
 
 std::int64_t thread_tasks::collect() noexcept {
-  for (;; yield_thread()) {
+  for (int round = 0;; wait_a_little(round++)) {
     const lock_guard guard{lock_};
     // Acquires what the last enter and leave released. Neither changes once it is not busy.
     const std::uint64_t in = entered_.load();

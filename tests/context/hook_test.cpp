@@ -3,13 +3,27 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sched.h>
 
 #include <weir/context/on_cancel.hpp>
 #include <weir/context/stop_token.hpp>
+#include <weir/core/sync/park.hpp>
 #include <weir/core/sync/thread.hpp>
 
 namespace weir {
 namespace {
+
+/// The calling thread runs when no thread of a higher real-time priority wants this processor.
+/// Where that is not allowed it stays an ordinary one.
+void become_real_time(int processor, int priority) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<std::size_t>(processor), &one);
+  pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+  const sched_param wanted{.sched_priority = priority};
+  pthread_setschedparam(pthread_self(), SCHED_FIFO, &wanted);
+}
 
 /// A callable whose behaviour a test decides after the hook was made.
 struct call {
@@ -245,6 +259,32 @@ TEST(context_hook, its_destructor_outlasts_a_callback_that_runs_on_another_threa
   destroyer.join();
   canceller.join();
   EXPECT_TRUE(ended_first);
+}
+
+/// A thread that only yields while it waits leaves its processor to its equals: the callback, of a
+/// lower priority, would never come to its end, and neither would the wait.
+TEST(context_hook, its_destructor_lets_a_callback_of_lower_priority_end) {
+  const int processor = sched_getcpu();
+  context_source source;
+  core::park ready;
+  core::park inside;
+  auto run = [&]() noexcept { inside.wake(); };  // the other runs from here on, until it sleeps
+  std::optional<context_hook<decltype(run)>> hook{std::in_place, source.get(),
+                                                  context_level::cancelled, run};
+  std::thread waits{[&] {
+    become_real_time(processor, 2);
+    ready.wake();
+    inside.wait();
+    hook.reset();
+  }};
+  std::thread cancels{[&] {
+    become_real_time(processor, 1);
+    ready.wait();
+    source.cancel();
+  }};
+  cancels.join();
+  waits.join();
+  EXPECT_FALSE(hook);
 }
 
 TEST(context_hook, many_concurrent_cancels_run_it_once_and_one_of_them_wins) {
