@@ -12,8 +12,9 @@ using std::chrono::milliseconds;
 
 constexpr std::array factors{2.0, 1.5, 1.25, 1.1};
 // Upwards from one, where those are all 2: who waits for a log that another one is writing has to
-// have it written again, so that two may do what one does, and four three times as much.
-constexpr std::array<std::size_t, factors.size()> from_one{4, 3, 3, 2};
+// have it written again, so that two may do what one does, and four three times as much. After a
+// rest two comes first: a trial is long then, and two is right more often.
+constexpr std::array<std::size_t, factors.size()> from_one{4, 3, 2, 4};
 constexpr std::size_t step_after_rest = 2;  // each wrong try costs throughput
 constexpr std::size_t clock_every = 8;
 

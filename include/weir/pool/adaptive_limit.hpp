@@ -28,21 +28,21 @@ namespace weir {
 /// that changes by itself favours neither; a decision waits until it is clear, given how much
 /// windows differ on this machine, or enough pairs are measured, which then must speak for it. Only
 /// a start doubles the limit on the first sign that this is better: until it is not, for the first
-/// time. From one it tries four, then three, and two at last: two that wait for a log in turns may
-/// do no more than one. What a limit is worth may show only after a while, when the scheduler of
-/// the server's machine has moved who is left. So a first search is quick, with windows of 20 ms
-/// and 12 pairs at most, and the rest after it is as long as the search; the next one waits 80 ms
-/// after each change and has windows of 80 ms, 8 pairs and a rest 4 times as long; all later ones
-/// 320 ms, 320 ms, 4 pairs and 10 times. Two steps the same way make the windows shorter again. A
-/// window of the base is 3 times as long as one of the trial in the second search and 8 times in
-/// later ones, so that a trial of a worse limit costs little. No rest is longer than 20 s, and it
-/// ends early if two windows in a row are faster, or slower, by two fifths; so does a slow search
-/// if two of the base are. Without a queue nothing is measured, and nothing changes: a window goes
-/// on when somebody waits again within 20 s. Thread safety: guarded by its owner. Cost: a count per
-/// return, and a look at the clock after each 8 returns and whenever somebody waits again; at rest
-/// after each 8 once there were 400. A window has 40 returns at least, in a start 16 in 5 ms, at
-/// rest 400 in 200 ms. Source: trials with TCP Vegas (never comes down from a high start) and hill
-/// climbing (wanders); the alternating measurement is that of an A/B test.
+/// time. From one it tries four, three and two, and after a rest two and four: two that wait for a
+/// log in turns may do no more than one. What a limit is worth may show only after a while, when
+/// the scheduler of the server's machine has moved who is left. So a first search is quick, with
+/// windows of 20 ms and 12 pairs at most, and the rest after it is as long as the search; the next
+/// one waits 80 ms after each change and has windows of 80 ms, 8 pairs and a rest 4 times as long;
+/// all later ones 320 ms, 320 ms, 4 pairs and 10 times. Two steps the same way make the windows
+/// shorter again. A window of the base is 3 times as long as one of the trial in the second search
+/// and 8 times in later ones, so that a trial of a worse limit costs little. No rest is longer than
+/// 20 s, and it ends early if two windows in a row are faster, or slower, by two fifths; so does a
+/// slow search if two of the base are. Without a queue nothing is measured, and nothing changes: a
+/// window goes on when somebody waits again within 20 s. Thread safety: guarded by its owner. Cost:
+/// a count per return, and a look at the clock after each 8 returns and whenever somebody waits
+/// again; at rest after each 8 once there were 400. A window has 40 returns at least, in a start 16
+/// in 5 ms, at rest 400 in 200 ms. Source: trials with TCP Vegas (never comes down from a high
+/// start) and hill climbing (wanders); the alternating measurement is that of an A/B test.
 class adaptive_limit {
  public:
   adaptive_limit(std::size_t most, std::size_t start) noexcept;
