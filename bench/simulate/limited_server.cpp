@@ -1,5 +1,6 @@
 #include "limited_server.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <numbers>

@@ -38,11 +38,14 @@ namespace weir {
 /// and 8 times in later ones, so that a trial of a worse limit costs little. No rest is longer than
 /// 20 s, and it ends early if two windows in a row are faster, or slower, by two fifths; so does a
 /// slow search if two of the base are. Without a queue nothing is measured, and nothing changes: a
-/// window goes on when somebody waits again within 20 s. Thread safety: guarded by its owner. Cost:
-/// a count per return, and a look at the clock after each 8 returns and whenever somebody waits
-/// again; at rest after each 8 once there were 400. A window has 40 returns at least, in a start 16
-/// in 5 ms, at rest 400 in 200 ms. Source: trials with TCP Vegas (never comes down from a high
-/// start) and hill climbing (wanders); the alternating measurement is that of an A/B test.
+/// window goes on when somebody waits again within 20 s.
+///
+/// Thread safety: guarded by its owner. Cost: a count per return, and a look at the clock after
+/// each 8 returns and whenever somebody waits again; at rest after each 8 once there were 400. A
+/// window has 40 returns at least, in a start 16 in 5 ms, at rest 400 in 200 ms.
+///
+/// Source: trials with TCP Vegas (never comes down from a high start) and hill climbing (wanders);
+/// the alternating measurement is that of an A/B test.
 class adaptive_limit {
  public:
   adaptive_limit(std::size_t most, std::size_t start) noexcept;
