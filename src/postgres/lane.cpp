@@ -6,13 +6,14 @@
 namespace weir::postgres {
 namespace {
 
-task<result<sql::reply>> answer_to(context ctx, std::shared_ptr<line> on,
+task<result<sql::reply>> answer_to(context ctx, std::shared_ptr<const lines> all,
                                    std::shared_ptr<line_request> mine) {
   if (auto bad = mine->values.failure()) co_return std::unexpected(*std::move(bad));
-  if (auto taken = on->submit(mine); !taken) co_return std::unexpected(std::move(taken.error()));
+  line& on = reserve_least_loaded(*all);
+  if (auto taken = on.submit(mine); !taken) co_return std::unexpected(std::move(taken.error()));
   auto waited = co_await mine->done.wait(ctx);
   if (!waited) {
-    const bool sent = on->abandon(*mine);
+    const bool sent = on.abandon(*mine);
     co_return std::unexpected(sql::with_outcome(
         std::move(waited.error()), sent ? sql::outcome::unknown : sql::outcome::not_sent));
   }
@@ -20,35 +21,33 @@ task<result<sql::reply>> answer_to(context ctx, std::shared_ptr<line> on,
   co_return std::move(mine->reply);
 }
 
+std::shared_ptr<const lines> lines_to(const std::shared_ptr<server>& at,
+                                      const sql::lane_limits& limits) {
+  auto made = std::make_shared<lines>();
+  for (std::size_t i = 0; i < std::max<std::size_t>(limits.connections, 1); ++i) {
+    made->push_back(std::make_shared<line>(at, limits));
+  }
+  return made;
+}
+
 }  // namespace
 
-lane::lane(const std::shared_ptr<server>& at, const sql::lane_limits& limits) {
-  for (std::size_t i = 0; i < std::max<std::size_t>(limits.connections, 1); ++i) {
-    lines_.push_back(std::make_shared<line>(at, limits));
-  }
-}
-
-const std::shared_ptr<line>& lane::shortest() const noexcept {
-  const std::shared_ptr<line>* best = &lines_.front();
-  for (const auto& one : lines_) {
-    if (one->load() < (*best)->load()) best = &one;
-  }
-  return *best;
-}
+lane::lane(const std::shared_ptr<server>& at, const sql::lane_limits& limits)
+    : lines_(lines_to(at, limits)) {}
 
 task<result<sql::reply>> lane::run(context ctx, sql::statement_text text, sql::arguments values) {
-  return answer_to(std::move(ctx), shortest(),
+  return answer_to(std::move(ctx), lines_,
                    std::allocate_shared<line_request>(core::frame_allocator<line_request>{},
                                                       std::move(text), std::move(values)));
 }
 
 void lane::begin_close() noexcept {
-  for (const auto& one : lines_) one->begin_close();
+  for (const auto& one : *lines_) one->begin_close();
 }
 
 task<void> lane::close(context ctx) {
   begin_close();
-  for (const auto& one : lines_) co_await one->close(ctx);
+  for (const auto& one : *lines_) co_await one->close(ctx);
 }
 
 }  // namespace weir::postgres

@@ -11,7 +11,10 @@
 
 namespace weir::postgres {
 
-/// Single statements of many callers on one or a few lines.
+using lines = std::vector<std::shared_ptr<line>>;
+
+/// Single statements of many callers on one or a few lines, each on the one that has the least to
+/// do when it begins.
 class lane final : public sql::driver_lane {
  public:
   lane(const std::shared_ptr<server>& at, const sql::lane_limits& limits);
@@ -25,9 +28,7 @@ class lane final : public sql::driver_lane {
   task<void> close(context ctx) override;
 
  private:
-  [[nodiscard]] const std::shared_ptr<line>& shortest() const noexcept;
-
-  std::vector<std::shared_ptr<line>> lines_;
+  const std::shared_ptr<const lines> lines_;  // shared with what was asked and has not begun
 };
 
 }  // namespace weir::postgres

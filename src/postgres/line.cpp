@@ -25,7 +25,7 @@ line::~line() = default;
 // ---- callers ------------------------------------------------------------------------------------
 
 result<void> line::submit(const std::shared_ptr<line_request>& one) {
-  switch (queue_.submit(one)) {
+  switch (queue_.submit_reserved(one)) {
     case pump_queue::answer::closed:
       return fail(errc::closed, "the database is closed");
     case pump_queue::answer::queued:

@@ -59,7 +59,9 @@ class line : public std::enable_shared_from_this<line> {
   line(const line&) = delete;
   line& operator=(const line&) = delete;
 
+  /// Requires: `reserve` has just counted it.
   result<void> submit(const std::shared_ptr<line_request>& one);
+  [[nodiscard]] bool reserve(std::size_t seen) noexcept { return queue_.reserve(seen); }
   /// Its caller waits no more. True: it has been sent, or is about to be.
   bool abandon(line_request& one) noexcept { return queue_.abandon(one); }
   [[nodiscard]] std::size_t load() const noexcept { return queue_.load(); }

@@ -6,6 +6,10 @@ namespace weir::postgres {
 
 pump_queue::answer pump_queue::submit(std::shared_ptr<pumped> one) {
   load_.fetch_add(1);  // before the pump can answer it
+  return submit_reserved(std::move(one));
+}
+
+pump_queue::answer pump_queue::submit_reserved(std::shared_ptr<pumped> one) {
   core::lock_guard guard{mutex_};
   if (closed_) {
     load_.fetch_sub(1);

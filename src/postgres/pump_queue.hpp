@@ -44,6 +44,11 @@ class pump_queue {
   enum class answer : std::uint8_t { queued, queued_first, start_the_pump, closed };
 
   answer submit(std::shared_ptr<pumped> one);
+  /// Counts one that comes by `submit_reserved` at once, if the load is still `seen`.
+  [[nodiscard]] bool reserve(std::size_t seen) noexcept {
+    return load_.compare_exchange_strong(seen, seen + 1);
+  }
+  answer submit_reserved(std::shared_ptr<pumped> one);
   /// Its caller waits no more. True: the pump has taken it.
   bool abandon(pumped& one) noexcept;
 
@@ -66,5 +71,21 @@ class pump_queue {
   bool running_ WEIR_GUARDED_BY(mutex_) = false;
   bool closed_ WEIR_GUARDED_BY(mutex_) = false;
 };
+
+/// The one of several with the least load, reserved: who chooses at the same moment sees it in use.
+template <class Queues>
+auto& reserve_least_loaded(const Queues& all) noexcept {
+  for (;;) {
+    auto* least = &*all.front();
+    std::size_t load = least->load();
+    for (const auto& one : all) {
+      if (const std::size_t other = one->load(); other < load) {
+        least = &*one;
+        load = other;
+      }
+    }
+    if (least->reserve(load)) return *least;
+  }
+}
 
 }  // namespace weir::postgres

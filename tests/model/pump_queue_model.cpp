@@ -121,6 +121,19 @@ WEIR_MODEL(a_pump_that_waits_is_told_by_the_first_of_those_who_queue) {
   model::check(queue.load() == 0, "nothing is left");
 }
 
+/// Bug: both chose before either was counted, and one waited behind the other's statement while the
+/// second line was idle.
+WEIR_MODEL(two_that_choose_at_once_choose_two_lines) {
+  const std::array queues{std::make_unique<pump_queue>(), std::make_unique<pump_queue>()};
+  const auto ask = [&] {
+    pump_queue& on = postgres::reserve_least_loaded(queues);
+    static_cast<void>(on.submit_reserved(std::make_shared<pumped>()));
+  };
+  model::threads(ask, ask);
+  model::check(queues[0]->load() == 1 && queues[1]->load() == 1, "each has one");
+  for (const auto& one : queues) static_cast<void>(one->take());
+}
+
 WEIR_MODEL(a_closed_lane_leaves_nobody_waiting_and_no_pump) {
   lane on;
   bool open = false;

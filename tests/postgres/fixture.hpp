@@ -50,12 +50,16 @@ class postgres_server : public real_database {
   sql::db& db() override { return db_ ? *db_ : open(socket_url()); }
 
   /// Until the server is at that statement: one that is cancelled before that was never sent.
-  /// Requires: another connection.
+  /// Asks on a connection of its own: on a line of the same lane it could wait behind it.
   void await_start_of(const char* statement) {
-    while (row<int>("SELECT count(*)::int FROM pg_stat_activity WHERE state = 'active'"
-                    " AND query = $1",
-                    statement)
-               .value() == 0) {
+    auto watch = postgres::open(stop_, socket_url(), {.max_open = 1});
+    ASSERT_TRUE(watch) << watch.error().to_string();
+    for (int running = 0; running == 0;) {
+      auto asked = weir::wait(watch->query_row<int>(
+          {}, "SELECT count(*)::int FROM pg_stat_activity WHERE state = 'active' AND query = $1",
+          statement));
+      ASSERT_TRUE(asked) << asked.error().to_string();
+      running = *asked;
     }
   }
 

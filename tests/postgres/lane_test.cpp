@@ -122,5 +122,21 @@ TEST_F(pipelined, a_close_that_may_not_wait_fails_what_is_unanswered) {
   EXPECT_TRUE(weir::wait(slow.join({})).value());
 }
 
+/// Bug: it was chosen when the statement's task was made. Of several that were made before the
+/// first one started, all went to the same line.
+TEST_F(pipelined, a_line_is_chosen_when_its_statement_starts) {
+  context_source patience{{}, {.timeout = 20s}};
+  auto quick = db().query_row<int>(patience.get(), "SELECT 5");
+  auto ask = [this]() -> task<void> {
+    static_cast<void>(co_await db().exec({}, "SELECT pg_sleep(60)"));
+  };
+  static_cast<void>(*stop_.spawn("slow", ask));
+  await_start_of("SELECT pg_sleep(60)");
+  auto five = weir::wait(std::move(quick));
+  EXPECT_TRUE(five && *five == 5) << (five ? "" : five.error().to_string());
+  context_source hurry{{}, {.timeout = 20ms}};
+  static_cast<void>(weir::wait(db().close(hurry.get())));
+}
+
 }  // namespace
 }  // namespace weir

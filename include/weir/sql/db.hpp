@@ -68,9 +68,10 @@ struct db_options {
 
   /// Connections of a lane, beside the pool, on which the single statements of all callers (`exec`
   /// and `query_row` of the db itself) are sent without waiting for each other's answers: several
-  /// times the throughput on the network's and the server's time. A statement that takes long holds
-  /// up those behind it; `query`, transactions and `connect` have connections of their own. 0:
-  /// none, every statement has a connection to itself. Drivers without lanes (SQLite) ignore it.
+  /// times the throughput on the network's and the server's time. Each goes to the connection with
+  /// the least to do when it starts. One that takes long holds up those behind it; `query`,
+  /// transactions and `connect` have connections of their own. 0: none, every statement has a
+  /// connection to itself. Drivers without lanes (SQLite) ignore it.
   std::size_t pipelined = 0;
 
   /// On a lane: plain reads of one text that wait together go to the server as one statement that
