@@ -11,6 +11,8 @@
 #include <weir/core/sync/park.hpp>
 #include <weir/core/sync/thread.hpp>
 
+#include "core/racers.hpp"
+
 namespace weir {
 namespace {
 
@@ -288,35 +290,30 @@ TEST(context_hook, its_destructor_lets_a_callback_of_lower_priority_end) {
 }
 
 TEST(context_hook, many_concurrent_cancels_run_it_once_and_one_of_them_wins) {
+  test::racers all{3};
   for (int round = 0; round < 300; ++round) {
     context_source source;
     std::atomic<int> runs{0};
     std::atomic<int> winners{0};
-    std::atomic<int> ready{0};
     const auto hook = on_cancel(source.get(), [&]() noexcept { runs.fetch_add(1); });
-    std::vector<std::thread> threads;
-    for (int t = 0; t < 3; ++t) {
-      threads.emplace_back([&] {
-        ready.fetch_add(1);
-        while (ready.load() < 3) core::yield_thread();
-        if (source.cancel()) winners.fetch_add(1);
-      });
-    }
-    for (auto& thread : threads) thread.join();
+    all.together([&](int) {
+      if (source.cancel()) winners.fetch_add(1);
+    });
     ASSERT_EQ(runs.load(), 1);
     ASSERT_EQ(winners.load(), 1);
   }
 }
 
 TEST(context_hook, a_registration_that_races_the_cancellation_runs_exactly_once) {
+  test::racer canceller;
   for (int round = 0; round < 1'000; ++round) {
     context_source source;
     std::atomic<bool> go{false};
     std::atomic<int> runs{0};
-    std::thread canceller{[&] {
+    canceller.start([&] {
       while (!go.load()) core::yield_thread();
       source.cancel();
-    }};
+    });
     go.store(true);
     std::function<void()> count = [&] { runs.fetch_add(1); };
     std::optional<any_hook> hook;
@@ -327,13 +324,14 @@ TEST(context_hook, a_registration_that_races_the_cancellation_runs_exactly_once)
 }
 
 TEST(context_hook, a_removal_that_races_the_cancellation_never_runs_afterwards) {
+  test::racer canceller;
   for (int round = 0; round < 1'000; ++round) {
     context_source source;
     std::atomic<bool> go{false};
-    std::thread canceller{[&] {
+    canceller.start([&] {
       while (!go.load()) core::yield_thread();
       source.cancel();
-    }};
+    });
     auto runs = std::make_unique<int>(0);  // plain: freed as soon as the hook is gone
     {
       const auto hook = on_cancel(source.get(), [raw = runs.get()]() noexcept { ++*raw; });
@@ -403,15 +401,16 @@ TEST(stop_token, a_default_constructed_token_never_fires) {
 }
 
 TEST(stop_token, both_bridges_end_while_the_other_side_fires) {
+  test::racer firing;
   for (int round = 0; round < 500; ++round) {
     context_source source;
     std::stop_source stop;
     std::atomic<bool> go{false};
-    std::thread firing{[&] {
+    firing.start([&] {
       while (!go.load()) core::yield_thread();
       source.cancel();
       stop.request_stop();
-    }};
+    });
     {
       const context_stop_source there{source.get()};
       const stop_token_context back{stop.get_token()};

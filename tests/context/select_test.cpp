@@ -12,6 +12,8 @@
 #include <weir/context/sleep.hpp>
 #include <weir/context/wait.hpp>
 
+#include "core/racers.hpp"
+
 namespace weir {
 namespace {
 
@@ -232,6 +234,7 @@ TEST(select, watches_a_parent_and_its_child_in_any_order_while_they_are_cancelle
 }
 
 TEST(select, watches_a_context_beside_a_clock_that_has_its_deadline_while_it_is_cancelled) {
+  test::racer watcher;
   for (int round = 0; round < 2'000; ++round) {
     // Both orders of addresses: the clock is on the stack or on the heap, the context likewise.
     std::optional<manual_clock> low;
@@ -248,11 +251,11 @@ TEST(select, watches_a_context_beside_a_clock_that_has_its_deadline_while_it_is_
       while (ready.load() < 2) core::yield_thread();
     };
     token_box box;
-    std::thread watcher{[&] {
+    watcher.start([&] {
       together();
       std::ignore =
           wait(select(box.take(ctx), until_draining(ctx), weir::sleep_for(root.get(), 1h)));
-    }};
+    });
     together();
     root.cancel();
     watcher.join();
@@ -261,6 +264,8 @@ TEST(select, watches_a_context_beside_a_clock_that_has_its_deadline_while_it_is_
 }
 
 TEST(select, a_grant_a_cancellation_and_a_second_grant_race_and_no_token_is_lost) {
+  test::racer giver;
+  test::racer canceller;
   for (int round = 0; round < 1'500; ++round) {
     token_box first;
     token_box second;
@@ -270,15 +275,15 @@ TEST(select, a_grant_a_cancellation_and_a_second_grant_race_and_no_token_is_lost
       ready.fetch_add(1);
       while (ready.load() < 3) core::yield_thread();
     };
-    std::thread giver{[&] {
+    giver.start([&] {
       together();
       first.put(1);
       second.put(2);
-    }};
-    std::thread canceller{[&] {
+    });
+    canceller.start([&] {
       together();
       source.cancel();
-    }};
+    });
     together();
     const auto got = wait(select(first.take(source.get()), second.take(source.get())));
     giver.join();

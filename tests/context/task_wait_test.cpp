@@ -15,6 +15,8 @@
 #include <weir/runtime/run_loop.hpp>
 #include <weir/runtime/task.hpp>
 
+#include "core/racers.hpp"
+
 namespace weir {
 namespace {
 
@@ -294,6 +296,7 @@ TEST(task_wait, a_scope_ends_while_a_task_is_on_its_way_out_of_it) {
 }
 
 TEST(task_wait, a_scope_ends_on_another_thread_while_the_task_goes_on) {
+  test::racer ender;
   for (int round = 0; round < 1'000; ++round) {
     token_box box;
     run_loop loop;
@@ -304,19 +307,20 @@ TEST(task_wait, a_scope_ends_on_another_thread_while_the_task_goes_on) {
       done_with_scope.store(true);
       std::ignore = co_await box.take();
     };
-    std::thread ender{[&] {
+    ender.start([&] {
       box.await_takers();
       box.put(1);
       while (!done_with_scope.load()) core::yield_thread();
       scope.reset();
       box.put(2);
-    }};
+    });
     loop.run(body());
     ender.join();
   }
 }
 
 TEST(task_wait, a_task_ends_while_a_scope_it_waited_in_ends_on_another_thread) {
+  test::racer ender;
   for (int round = 0; round < 1'000; ++round) {
     token_box box;
     run_loop loop;
@@ -326,18 +330,20 @@ TEST(task_wait, a_task_ends_while_a_scope_it_waited_in_ends_on_another_thread) {
       std::ignore = co_await box.take(scope->get());
       done_with_scope.store(true);
     };
-    std::thread ender{[&] {
+    ender.start([&] {
       box.await_takers();
       box.put(1);
       while (!done_with_scope.load()) core::yield_thread();
       scope.reset();
-    }};
+    });
     loop.run(body());
     ender.join();
   }
 }
 
 TEST(task_wait, a_grant_and_a_cancellation_race_and_no_token_is_lost_or_doubled) {
+  test::racer giver;
+  test::racer canceller;
   for (int round = 0; round < 1'500; ++round) {
     token_box box;
     context_source source;
@@ -346,14 +352,14 @@ TEST(task_wait, a_grant_and_a_cancellation_race_and_no_token_is_lost_or_doubled)
       ready.fetch_add(1);
       while (ready.load() < 3) core::yield_thread();
     };
-    std::thread giver{[&] {
+    giver.start([&] {
       together();
       box.put(7);
-    }};
-    std::thread canceller{[&] {
+    });
+    canceller.start([&] {
       together();
       source.cancel();
-    }};
+    });
     const auto body = [&]() -> task<result<int>> { co_return co_await box.take(source.get()); };
     together();
     const auto got = wait(body());
@@ -669,6 +675,8 @@ TEST(task_select, a_timeout_is_a_case_and_a_deadline_ends_it_in_simulated_time) 
 }
 
 TEST(task_select, grants_and_a_cancellation_race_and_no_token_is_lost) {
+  test::racer giver;
+  test::racer canceller;
   for (int round = 0; round < 1'000; ++round) {
     token_box first;
     token_box second;
@@ -678,15 +686,15 @@ TEST(task_select, grants_and_a_cancellation_race_and_no_token_is_lost) {
       ready.fetch_add(1);
       while (ready.load() < 3) core::yield_thread();
     };
-    std::thread giver{[&] {
+    giver.start([&] {
       together();
       first.put(1);
       second.put(2);
-    }};
-    std::thread canceller{[&] {
+    });
+    canceller.start([&] {
       together();
       source.cancel();
-    }};
+    });
     const auto body = [&]() -> task<bool> {
       const context_scope scope{source.get()};
       const auto got =

@@ -11,6 +11,8 @@
 #include <weir/context/task_record.hpp>
 #include <weir/context/wait.hpp>
 
+#include "core/racers.hpp"
+
 namespace weir {
 namespace {
 
@@ -312,6 +314,8 @@ TEST(wait, a_blocking_scope_inside_permits_it_again_and_both_end_with_their_bloc
 // Races: the claims hold in every order that two threads come upon.
 
 TEST(wait, a_grant_and_a_cancellation_race_and_no_token_is_lost_or_doubled) {
+  test::racer giver;
+  test::racer canceller;
   for (int round = 0; round < 2'000; ++round) {
     token_box box;
     context_source source;
@@ -320,14 +324,14 @@ TEST(wait, a_grant_and_a_cancellation_race_and_no_token_is_lost_or_doubled) {
       ready.fetch_add(1);
       while (ready.load() < 3) core::yield_thread();
     };
-    std::thread giver{[&] {
+    giver.start([&] {
       together();
       box.put(7);
-    }};
-    std::thread canceller{[&] {
+    });
+    canceller.start([&] {
       together();
       source.cancel();
-    }};
+    });
     together();
     const auto got = wait(box.take(source.get()));
     giver.join();
@@ -338,10 +342,11 @@ TEST(wait, a_grant_and_a_cancellation_race_and_no_token_is_lost_or_doubled) {
 }
 
 TEST(wait, a_deadline_on_real_time_races_a_cancellation_and_one_cause_wins) {
+  test::racer canceller;
   for (int round = 0; round < 500; ++round) {
     token_box box;
     context_source source{context{}, {.timeout = 20us}};
-    std::thread canceller{[&] { source.cancel(); }};
+    canceller.start([&] { source.cancel(); });
     const auto got = wait(box.take(source.get()));
     canceller.join();
     ASSERT_FALSE(got.has_value());
@@ -350,19 +355,22 @@ TEST(wait, a_deadline_on_real_time_races_a_cancellation_and_one_cause_wins) {
 }
 
 TEST(wait, a_timer_of_a_manual_clock_races_a_cancellation) {
+  test::racer mover;
+  test::racer canceller;
+  test::racer last;
   for (int round = 0; round < 1'000; ++round) {
     manual_clock time;
     context_source source{time, {.timeout = 2s}};
-    std::thread mover{[&] {
+    mover.start([&] {
       await_timer(time);
       time.advance(1s);
-    }};
-    std::thread canceller{[&] { source.cancel(); }};
+    });
+    canceller.start([&] { source.cancel(); });
     std::ignore = wait(weir::sleep_for(source.get(), 1s));
     canceller.join();
     // The wait may have been over before its timer was armed: let the mover see one.
     context_source other{time};
-    std::thread last{[&] { std::ignore = wait(weir::sleep_for(other.get(), 24h)); }};
+    last.start([&] { std::ignore = wait(weir::sleep_for(other.get(), 24h)); });
     mover.join();
     other.cancel();
     last.join();

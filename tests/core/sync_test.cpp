@@ -9,6 +9,8 @@
 #include <weir/core/sync/thread.hpp>
 #include <weir/core/sync/thread_local.hpp>
 
+#include "core/racers.hpp"
+
 namespace weir::core {
 namespace {
 
@@ -81,9 +83,10 @@ TEST(park, no_wake_is_lost_between_two_threads_over_many_rounds) {
 
 TEST(park, a_wake_that_races_a_timeout_is_found_by_the_next_wait) {
   int left_over = 0;
+  test::racer waker;
   for (int i = 0; i < 2'000; ++i) {
     park p;
-    std::thread waker{[&] { p.wake(); }};
+    waker.start([&] { p.wake(); });
     const bool taken = p.wait_until(time_point{});
     waker.join();
     if (taken == p.try_wait()) ++left_over;  // the token is taken exactly once
@@ -92,9 +95,10 @@ TEST(park, a_wake_that_races_a_timeout_is_found_by_the_next_wait) {
 }
 
 TEST(park, may_be_destroyed_as_soon_as_the_wait_returned) {
+  test::racer waker;
   for (int i = 0; i < 2'000; ++i) {
     auto p = std::make_unique<park>();
-    std::thread waker{[raw = p.get()] { raw->wake(); }};
+    waker.start([raw = p.get()] { raw->wake(); });
     p->wait();
     p.reset();
     waker.join();

@@ -5,6 +5,8 @@
 
 #include <weir/core/waiter.hpp>
 
+#include "core/racers.hpp"
+
 namespace weir::core {
 namespace {
 
@@ -99,15 +101,16 @@ TEST(thread_waiter, a_wake_that_comes_before_the_wait_is_not_lost) {
 TEST(thread_waiter, a_timeout_and_a_grant_race_for_one_claim) {
   int timeouts = 0;
   int grants = 0;
+  test::racer granter;
   for (int i = 0; i < 2'000; ++i) {
     thread_waiter me;
     me.arm();
-    std::thread granter{[&] {
+    granter.start([&] {
       wake_list wakes;
       wait_node node;
       node.set(me, 2);
       node.grant(wakes);
-    }};
+    });
     if (!me.wait_until(time_point{})) {
       if (me.claim(1)) {
         ++timeouts;

@@ -5,10 +5,10 @@
 #include <optional>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include <weir/context/on_cancel.hpp>
 
+#include "core/racers.hpp"
 #include "stopper/simulation.hpp"
 
 namespace weir {
@@ -36,18 +36,19 @@ TEST(regressions, the_last_task_to_leave_touches_nothing_of_a_stopper_that_is_go
 // tokio 6759: a tracker was asked whether it is closed, and then something was spawned on it.
 TEST(regressions, to_be_admitted_and_to_be_counted_is_one_step) {
   runtime rt{{.workers = 2}};
+  test::racer spawns;
   for (int i = 0; i < 200; ++i) {
     stopper s{rt, {.heartbeat = {}}};
     core::atomic<bool> over{false};
     core::atomic<int> late{0};
-    std::thread spawns{[&] {
+    spawns.start([&] {
       for (bool more = true; more;) {
         more = s.spawn("task", [&]() -> task<void> {
                   if (over.load()) late.fetch_add(1);
                   co_return;
                 }).has_value();
       }
-    }};
+    });
     (void)weir::wait(s.quiesce({}));
     over.store(true);
     spawns.join();
@@ -58,10 +59,11 @@ TEST(regressions, to_be_admitted_and_to_be_counted_is_one_step) {
 // event-listener 138: a wake-up between the look at the predicate and the wait was lost.
 TEST(regressions, a_stop_that_becomes_complete_between_the_look_and_the_wait_is_not_missed) {
   runtime rt{{.workers = 2}};
+  test::racer waits;
   for (int i = 0; i < 500; ++i) {
     stopper s{rt, {.heartbeat = {}}};
     s.spawn("ends", []() -> task<void> { co_return; }).value().detach();
-    std::thread waits{[&] { EXPECT_TRUE(weir::wait(s.stopped())); }};
+    waits.start([&] { EXPECT_TRUE(weir::wait(s.stopped())); });
     EXPECT_TRUE(weir::wait(s.stop({.drain = 1h})));
     waits.join();
   }
@@ -250,14 +252,16 @@ TEST(regressions, a_spawner_that_gives_up_at_the_head_lets_the_next_one_through)
 TEST(regressions, a_grant_that_races_a_cancellation_is_used_or_comes_home) {
   runtime rt{{.workers = 2}};
   semaphore quota{1};
+  test::racer waits;
+  test::racer gives;
   for (int i = 0; i < 300; ++i) {
     stopper s{rt, {.heartbeat = {}}};
     auto held = quota.try_acquire().value();
     context_source impatient;
     const auto nothing = []() -> task<void> { co_return; };
-    std::thread waits{
-        [&] { (void)weir::wait(s.spawn_when_free(impatient.get(), {.quota = &quota}, nothing)); }};
-    std::thread gives{[&] { held.release(); }};
+    waits.start(
+        [&] { (void)weir::wait(s.spawn_when_free(impatient.get(), {.quota = &quota}, nothing)); });
+    gives.start([&] { held.release(); });
     impatient.cancel();
     waits.join();
     gives.join();

@@ -5,28 +5,15 @@
 #include <thread>
 #include <vector>
 
+#include "core/racers.hpp"
 #include "stopper/simulation.hpp"
 
 namespace weir {
 namespace {
 
 using namespace std::chrono_literals;
+using test::together;
 using test::until;
-
-/// Runs body(i) on `count` threads that begin together, and joins them.
-template <class F>
-void together(int count, F body) {
-  std::atomic<int> ready{0};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < count; ++i) {
-    threads.emplace_back([&, i] {
-      ++ready;
-      until([&] { return ready.load() == count; });
-      body(i);
-    });
-  }
-  for (auto& thread : threads) thread.join();
-}
 
 constexpr int rounds = 200;
 
@@ -115,12 +102,13 @@ TEST(stop_on_threads, many_callers_all_return_after_the_full_stop_with_the_same_
 
 TEST(stop_on_threads, no_task_starts_after_quiesce_has_returned_and_every_started_one_was_counted) {
   runtime rt{{.workers = 2}};
+  test::racers all{3};
   for (int round = 0; round < rounds; ++round) {
     stopper s{rt, {.heartbeat = {}}};
     std::atomic<int> started{0};
     std::atomic<int> ran{0};
     std::atomic<bool> closed{false};
-    together(3, [&](int i) {
+    all.together([&](int i) {
       if (i == 0) {
         EXPECT_TRUE(weir::wait(s.quiesce({})));
         closed = true;
@@ -151,10 +139,11 @@ TEST(stop_on_threads, no_task_starts_after_quiesce_has_returned_and_every_starte
 
 TEST(defer_on_threads, a_closer_added_while_stop_races_always_runs) {
   runtime rt{{.workers = 1}};
+  test::racers all{3};
   for (int round = 0; round < rounds; ++round) {
     std::atomic<int> ran{0};
     stopper s{rt, {.heartbeat = {}}};
-    together(3, [&](int i) {
+    all.together([&](int i) {
       if (i == 0) {
         EXPECT_TRUE(weir::wait(s.stop()));
       } else {
@@ -168,12 +157,13 @@ TEST(defer_on_threads, a_closer_added_while_stop_races_always_runs) {
 
 TEST(defer_on_threads, a_closer_that_is_cancelled_while_stop_races_runs_before_that_or_never) {
   runtime rt{{.workers = 1}};
+  test::racers all{2};
   for (int round = 0; round < rounds; ++round) {
     stopper s{rt, {.heartbeat = {}}};
     auto alive = std::make_unique<std::atomic<int>>(0);
     auto registered = s.defer("racing", [&flag = *alive] { ++flag; });
     bool taken_back = false;
-    together(2, [&](int i) {
+    all.together([&](int i) {
       if (i == 0) {
         EXPECT_TRUE(weir::wait(s.stop()));
       } else {
@@ -187,10 +177,11 @@ TEST(defer_on_threads, a_closer_that_is_cancelled_while_stop_races_runs_before_t
 
 TEST(cancel_on_quiesce_on_threads, a_registration_that_races_stop_is_cancelled) {
   runtime rt{{.workers = 1}};
+  test::racers all{2};
   for (int round = 0; round < rounds; ++round) {
     stopper s{rt, {.heartbeat = {}}};
     std::optional<quiesce_context> made;
-    together(2, [&](int i) {
+    all.together([&](int i) {
       if (i == 0) {
         EXPECT_TRUE(weir::wait(s.quiesce({})));
       } else {
@@ -203,12 +194,13 @@ TEST(cancel_on_quiesce_on_threads, a_registration_that_races_stop_is_cancelled) 
 
 TEST(spawn_on_threads, a_spawn_in_a_context_that_races_its_end_leaves_nothing_behind) {
   runtime rt{{.workers = 2}};
+  test::racers all{3};
   for (int round = 0; round < rounds; ++round) {
     stopper s{rt, {.heartbeat = {}}};
     context_source request{rt.time()};
     std::atomic<int> ended{0};
     int spawned = 0;
-    together(3, [&](int i) {
+    all.together([&](int i) {
       if (i == 0) {
         request.cancel();
       } else if (i == 1) {

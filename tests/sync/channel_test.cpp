@@ -314,12 +314,13 @@ TEST(channel, a_send_that_timed_out_may_be_waited_for_again) {
 // Every value is received once or stayed with its sender, whichever way sends, receives and a
 // cancellation overlap.
 void nothing_is_lost_in_a_race(std::size_t capacity) {
+  test::racers all{4};
   for (int i = 0; i < 300; ++i) {
     channel<int> numbers{capacity};
     context_source source;
     std::atomic<int> sent{0};
     std::atomic<int> received{0};
-    test::together(4, [&](int who) {
+    all.together([&](int who) {
       if (who == 0) source.cancel();
       if (who == 1 && wait(numbers.send(source.get(), 1))) ++sent;
       if (who == 2 && wait(numbers.recv(source.get()))) ++received;
@@ -382,11 +383,12 @@ TEST(channel, between_two_threads_order_is_kept) {
 }
 
 TEST(channel, closing_races_with_both_sides) {
+  test::racers all{4};
   for (int i = 0; i < 300; ++i) {
     channel<int> numbers{1};
     std::atomic<int> sent{0};
     std::atomic<int> received{0};
-    test::together(4, [&](int who) {
+    all.together([&](int who) {
       if (who == 0) numbers.close();
       if (who == 1 || who == 2) {
         while (wait(numbers.send({}, 1))) ++sent;
@@ -400,9 +402,10 @@ TEST(channel, closing_races_with_both_sides) {
 }
 
 TEST(channel, the_receiver_of_the_last_value_may_destroy_it_at_once) {
+  test::racer sender;
   for (int i = 0; i < 500; ++i) {
     auto answer = std::make_unique<channel<int>>(1);
-    std::thread sender{[&to = *answer] { EXPECT_TRUE(to.try_send(1)); }};
+    sender.start([&to = *answer] { EXPECT_TRUE(to.try_send(1)); });
     EXPECT_EQ(wait(answer->recv({})).value(), 1);
     answer.reset();
     sender.join();
@@ -410,10 +413,11 @@ TEST(channel, the_receiver_of_the_last_value_may_destroy_it_at_once) {
 }
 
 TEST(channel, whoever_has_met_the_other_side_may_destroy_it_at_once) {
+  test::racer receiver;
   for (int i = 0; i < 500; ++i) {
     auto meeting = std::make_unique<channel<int>>();
-    std::thread receiver{
-        [&from = *meeting] { test::until([&] { return from.try_recv().has_value(); }); }};
+    receiver.start(
+        [&from = *meeting] { test::until([&] { return from.try_recv().has_value(); }); });
     EXPECT_TRUE(wait(meeting->send({}, 1)));
     meeting.reset();
     receiver.join();

@@ -12,6 +12,8 @@
 #include <weir/runtime/run_loop.hpp>
 #include <weir/runtime/start.hpp>
 
+#include "core/racers.hpp"
+
 namespace weir::test {
 
 /// Tasks on one run loop, whose time is the test's: what happens when is decided by the test.
@@ -42,15 +44,6 @@ class crew {
 template <class F>
 void until(F condition) {
   while (!condition()) std::this_thread::yield();
-}
-
-/// Runs body(i) on `count` threads at once, and joins them.
-template <class F>
-void together(int count, F body) {
-  std::vector<std::thread> threads;
-  threads.reserve(static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) threads.emplace_back([&body, i] { body(i); });
-  for (auto& thread : threads) thread.join();
 }
 
 /// An operation queued by hand, by nobody who could wake up.

@@ -36,13 +36,14 @@ TEST(event, setting_it_twice_changes_nothing) {
 }
 
 TEST(event, a_thread_that_waits_goes_on_when_it_is_set_and_sees_what_came_before) {
+  test::racer waiter;
   for (int i = 0; i < 200; ++i) {
     event ready;
     int value = 0;
-    std::thread waiter{[&] {
+    waiter.start([&] {
       EXPECT_TRUE(wait(ready.wait({})));
       EXPECT_EQ(value, 1);
-    }};
+    });
     value = 1;
     ready.set();
     waiter.join();
@@ -118,10 +119,11 @@ TEST(event, a_cancelled_context_beats_a_set_event) {
 }
 
 TEST(event, set_and_cancel_at_once_end_the_wait_once) {
+  test::racers all{3};
   for (int i = 0; i < 500; ++i) {
     event ready;
     context_source source;
-    test::together(3, [&](int who) {
+    all.together([&](int who) {
       if (who == 0) ready.set();
       if (who == 1) source.cancel();
       if (who == 2) {
@@ -133,9 +135,10 @@ TEST(event, set_and_cancel_at_once_end_the_wait_once) {
 }
 
 TEST(event, whoever_has_waited_for_it_may_destroy_it_at_once) {
+  test::racer setter;
   for (int i = 0; i < 500; ++i) {
     auto ready = std::make_unique<event>();
-    std::thread setter{[&one = *ready] { one.set(); }};
+    setter.start([&one = *ready] { one.set(); });
     EXPECT_TRUE(wait(ready->wait({})));
     ready.reset();
     setter.join();
@@ -143,9 +146,10 @@ TEST(event, whoever_has_waited_for_it_may_destroy_it_at_once) {
 }
 
 TEST(event, whoever_has_seen_it_set_may_destroy_it_at_once) {
+  test::racer setter;
   for (int i = 0; i < 500; ++i) {
     auto ready = std::make_unique<event>();
-    std::thread setter{[&one = *ready] { one.set(); }};
+    setter.start([&one = *ready] { one.set(); });
     test::until([&] { return ready->is_set(); });
     ready.reset();
     setter.join();

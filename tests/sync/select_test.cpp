@@ -1,6 +1,5 @@
 #include <atomic>
 #include <optional>
-#include <thread>
 #include <variant>
 
 #include <gtest/gtest.h>
@@ -178,11 +177,12 @@ TEST(select_of_primitives, many_selects_on_threads_pair_up_on_one_channel) {
 }
 
 TEST(select_of_primitives, a_grant_that_races_another_case_is_passed_on) {
+  test::racers all{4};
   for (int i = 0; i < 500; ++i) {
     semaphore quota{1};
     event other;
     units held = *quota.try_acquire();
-    test::together(4, [&](int who) {
+    all.together([&](int who) {
       if (who == 0) held.release();
       if (who == 1) other.set();
       if (who == 2) (void)wait(select(quota.acquire({}), other.wait({})));

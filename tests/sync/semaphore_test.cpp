@@ -314,12 +314,13 @@ TEST(semaphore, threads_never_hold_more_than_the_total) {
 }
 
 TEST(semaphore, a_grant_that_races_a_cancellation_is_not_lost) {
+  test::racers all{4};
   for (int i = 0; i < 500; ++i) {
     semaphore quota{1};
     context_source source;
     units held = *quota.try_acquire();
     std::atomic<int> granted{0};
-    test::together(4, [&](int who) {
+    all.together([&](int who) {
       if (who == 0) held.release();
       if (who == 1) source.cancel();
       if (who == 2 && wait(quota.acquire(source.get()))) ++granted;
@@ -333,9 +334,10 @@ TEST(semaphore, a_grant_that_races_a_cancellation_is_not_lost) {
 }
 
 TEST(semaphore, resizing_and_closing_race_with_waiters) {
+  test::racers all{4};
   for (int i = 0; i < 200; ++i) {
     semaphore quota{4};
-    test::together(4, [&](int who) {
+    all.together([&](int who) {
       if (who == 0) {
         for (const int total : {1, 4, 2, 3}) quota.resize(total);
         quota.close();

@@ -72,10 +72,12 @@ TEST(wait_group, what_came_before_done_is_visible_after_wait) {
 }
 
 TEST(wait_group, whoever_has_waited_for_it_may_destroy_it_at_once) {
+  test::racer one;
+  test::racer two;
   for (int i = 0; i < 500; ++i) {
     auto all = std::make_unique<wait_group>(2);
-    std::thread one{[&group = *all] { group.done(); }};
-    std::thread two{[&group = *all] { group.done(); }};
+    one.start([&group = *all] { group.done(); });
+    two.start([&group = *all] { group.done(); });
     EXPECT_TRUE(wait(all->wait({})));
     all.reset();
     one.join();
@@ -125,10 +127,11 @@ TEST(wait_group, a_deadline_ends_the_wait) {
 }
 
 TEST(wait_group, done_and_cancel_at_once_end_the_wait_once) {
+  test::racers three{3};
   for (int i = 0; i < 500; ++i) {
     wait_group all{1};
     context_source source;
-    test::together(3, [&](int who) {
+    three.together([&](int who) {
       if (who == 0) all.done();
       if (who == 1) source.cancel();
       if (who == 2) {
