@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::string_view attempt_variable = "WEIR_RETRY_ATTEMPT=";
 
-// In the new process. Tells the errno through `failure`, which a successful exec closes.
+// In the new process, which shares our memory until it runs the command, and so changes none of it.
+// Tells the errno through `failure`, which a successful exec closes.
 [[noreturn]] void become(const start_options& how, char* const* words, char* const* environment,
                          int failure) {
   setpgid(0, 0);
@@ -47,7 +48,9 @@ std::expected<child_group, int> child_group::start(const start_options& how) {
   environment.push_back(nullptr);
 
   pipe_ends failure = make_pipe();
-  const pid_t pid = fork();
+  // Not fork(), which copies what describes our memory for a process that at once drops it: a third
+  // of the time of an attempt. Not posix_spawnp(), which runs no script without a #! line.
+  const pid_t pid = vfork();
   if (pid < 0) throw std::system_error(errno, std::generic_category(), "cannot start a process");
   if (pid == 0) become(how, words.data(), environment.data(), failure.write.get());
   setpgid(pid, pid);  // on both sides: whoever comes first
