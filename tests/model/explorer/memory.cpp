@@ -140,6 +140,15 @@ void memory::release(void* block) noexcept {
   std::memset(block, std::to_integer<int>(poison), of.bytes);
 }
 
+namespace {
+
+/// Each byte is the one before it: memcmp is many times faster than a loop.
+bool all_poison(const std::byte* bytes, std::size_t count) noexcept {
+  return count == 0 || (*bytes == memory::poison && std::memcmp(bytes, bytes + 1, count - 1) == 0);
+}
+
+}  // namespace
+
 memory::findings memory::inspect() noexcept {
   findings found;
   const region& all = the_region();
@@ -151,9 +160,7 @@ memory::findings memory::inspect() noexcept {
       continue;
     }
     const auto* bytes = reinterpret_cast<const std::byte*>(&of + 1);
-    const bool clean =
-        std::all_of(bytes, bytes + of.bytes, [](std::byte b) { return b == poison; });
-    if (!clean) ++found.written_after_free;
+    if (!all_poison(bytes, of.bytes)) ++found.written_after_free;
   }
   return found;
 }
