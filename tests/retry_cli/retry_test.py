@@ -178,6 +178,11 @@ def what_cannot_be_run_is_told_and_not_retried():
         script.write("exit 9\n")  # without a first line that names a shell
     os.chmod("appears", 0o755)
     retry("-n", "1", "./appears").ends(9)
+    found = {**os.environ, "PATH": os.getcwd() + ":" + os.environ["PATH"]}
+    retry("-n", "1", "appears", env=found).ends(9)
+    with open("appears", "w", encoding="utf-8") as script:
+        script.write("test \"$1$2\" = 'a b-c'\n")
+    retry("-n", "1", "--", "./appears", "a b", "-c").ends(0)
 
 
 def only_listed_exit_codes_are_retried():

@@ -1,36 +1,67 @@
 #include "child.hpp"
 
 #include <cerrno>
+#include <iterator>
 #include <string_view>
 #include <system_error>
 
+#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "exit_codes.hpp"
-#include "fd.hpp"
 
 namespace weir::retry_cli {
 
 namespace {
 
 constexpr std::string_view attempt_variable = "WEIR_RETRY_ATTEMPT=";
+constexpr const char* cannot_start = "cannot start a process";
 
-// In the new process, which shares our memory until it runs the command, and so changes none of it.
-// Tells the errno through `failure`, which a successful exec closes.
-[[noreturn]] void become(const start_options& how, char* const* words, char* const* environment,
-                         int failure) {
-  setpgid(0, 0);
-  if (how.input >= 0) dup2(how.input, STDIN_FILENO);
-  if (how.output >= 0) dup2(how.output, STDOUT_FILENO);
-  if (how.errors >= 0) dup2(how.errors, STDERR_FILENO);
-  pthread_sigmask(SIG_SETMASK, &how.signal_mask, nullptr);
-  execvpe(words[0], words, environment);
-  const int why = errno;
-  const ssize_t told = write(failure, &why, sizeof why);
-  _exit(told < 0 ? exit_code::usage : exit_code::not_found);
-}
+char shell[] = "/bin/sh";
+char option[] = "-c";
+char run_what_follows[] = R"(exec "$0" "$@")";
+char* const by_shell[] = {shell, option, run_what_follows};
+
+/// What posix_spawn is told: a group of its own, the signals, the descriptors.
+class spawn_plan {
+ public:
+  explicit spawn_plan(const start_options& how) {
+    check(posix_spawn_file_actions_init(&files_));
+    check(posix_spawnattr_init(&attributes_));
+    check(posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK));
+    check(posix_spawnattr_setsigmask(&attributes_, &how.signal_mask));
+    become(STDIN_FILENO, how.input);
+    become(STDOUT_FILENO, how.output);
+    become(STDERR_FILENO, how.errors);
+  }
+  ~spawn_plan() {
+    posix_spawnattr_destroy(&attributes_);
+    posix_spawn_file_actions_destroy(&files_);
+  }
+  spawn_plan(const spawn_plan&) = delete;
+  spawn_plan& operator=(const spawn_plan&) = delete;
+
+  /// The process, or the errno.
+  std::expected<pid_t, int> run(char* const* words, char* const* environment) const {
+    pid_t pid = -1;
+    const int why = posix_spawnp(&pid, words[0], &files_, &attributes_, words, environment);
+    if (why != 0) return std::unexpected(why);
+    return pid;
+  }
+
+ private:
+  static void check(int why) {
+    if (why != 0) throw std::system_error(why, std::generic_category(), cannot_start);
+  }
+  void become(int standard, int with) {
+    if (with >= 0) check(posix_spawn_file_actions_adddup2(&files_, with, standard));
+  }
+
+  posix_spawn_file_actions_t files_;
+  posix_spawnattr_t attributes_;
+};
 
 }  // namespace
 
@@ -47,25 +78,18 @@ std::expected<child_group, int> child_group::start(const start_options& how) {
   }
   environment.push_back(nullptr);
 
-  pipe_ends failure = make_pipe();
-  // Not fork(), which copies what describes our memory for a process that at once drops it: a third
-  // of the time of an attempt. Not posix_spawnp(), which runs no script without a #! line.
-  const pid_t pid = vfork();
-  if (pid < 0) throw std::system_error(errno, std::generic_category(), "cannot start a process");
-  if (pid == 0) become(how, words.data(), environment.data(), failure.write.get());
-  setpgid(pid, pid);  // on both sides: whoever comes first
-  failure.write.reset();
-
-  int why = 0;
-  ssize_t got = 0;
-  do {
-    got = read(failure.read.get(), &why, sizeof why);
-  } while (got < 0 && errno == EINTR);
-  if (got == static_cast<ssize_t>(sizeof why)) {
-    waitpid(pid, nullptr, 0);
-    return std::unexpected(why);
+  const spawn_plan plan{how};
+  auto pid = plan.run(words.data(), environment.data());
+  if (!pid && pid.error() == ENOEXEC) {
+    // A script without a #! line. A shell takes it for one of its own, and finds it as we did.
+    words.insert(words.begin(), std::begin(by_shell), std::end(by_shell));
+    pid = plan.run(words.data(), environment.data());
   }
-  return child_group{pid};
+  if (pid) return child_group{*pid};
+  if (pid.error() == EAGAIN || pid.error() == ENOMEM) {
+    throw std::system_error(pid.error(), std::generic_category(), cannot_start);
+  }
+  return std::unexpected(pid.error());
 }
 
 std::optional<int> child_group::reap() {

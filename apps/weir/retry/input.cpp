@@ -10,7 +10,7 @@ namespace weir::retry_cli {
 
 namespace {
 
-constexpr std::size_t chunk_bytes = 65536;
+constexpr std::size_t read_bytes = 65536;
 
 }  // namespace
 
@@ -40,7 +40,7 @@ int command_input::source_wanted() const noexcept {
 }
 
 void command_input::read_some() {
-  char chunk[chunk_bytes];
+  char chunk[read_bytes];
   const ssize_t got = read(STDIN_FILENO, chunk, sizeof chunk);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) {
