@@ -3,7 +3,6 @@
 #include <exception>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include <gtest/gtest.h>
 

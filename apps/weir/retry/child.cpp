@@ -19,10 +19,10 @@ namespace {
 constexpr std::string_view attempt_variable = "WEIR_RETRY_ATTEMPT=";
 constexpr const char* cannot_start = "cannot start a process";
 
-char shell[] = "/bin/sh";
-char option[] = "-c";
-char run_what_follows[] = R"(exec "$0" "$@")";
-char* const by_shell[] = {shell, option, run_what_follows};
+constexpr const char* by_shell[] = {"/bin/sh", "-c", R"(exec "$0" "$@")"};
+
+/// Ended by a null; posix_spawn takes it as if it changed the texts, which it does not.
+using strings = std::vector<const char*>;
 
 /// What posix_spawn is told: a group of its own, the signals, the descriptors.
 class spawn_plan {
@@ -44,9 +44,12 @@ class spawn_plan {
   spawn_plan& operator=(const spawn_plan&) = delete;
 
   /// The process, or the errno.
-  std::expected<pid_t, int> run(char* const* words, char* const* environment) const {
+  [[nodiscard]] std::expected<pid_t, int> run(const strings& words,
+                                              const strings& environment) const {
     pid_t pid = -1;
-    const int why = posix_spawnp(&pid, words[0], &files_, &attributes_, words, environment);
+    const int why =
+        posix_spawnp(&pid, words[0], &files_, &attributes_, const_cast<char* const*>(words.data()),
+                     const_cast<char* const*>(environment.data()));
     if (why != 0) return std::unexpected(why);
     return pid;
   }
@@ -66,24 +69,24 @@ class spawn_plan {
 }  // namespace
 
 std::expected<child_group, int> child_group::start(const start_options& how) {
-  std::vector<char*> words;
+  strings words;
   words.reserve(how.command.size() + 1);
-  for (const std::string& word : how.command) words.push_back(const_cast<char*>(word.c_str()));
+  for (const std::string& word : how.command) words.push_back(word.c_str());
   words.push_back(nullptr);
   std::string attempt{attempt_variable};
   attempt += std::to_string(how.attempt);
-  std::vector<char*> environment{attempt.data()};
+  strings environment{attempt.c_str()};
   for (char** one = environ; *one != nullptr; ++one) {
     if (!std::string_view{*one}.starts_with(attempt_variable)) environment.push_back(*one);
   }
   environment.push_back(nullptr);
 
   const spawn_plan plan{how};
-  auto pid = plan.run(words.data(), environment.data());
+  auto pid = plan.run(words, environment);
   if (!pid && pid.error() == ENOEXEC) {
     // A script without a #! line. A shell takes it for one of its own, and finds it as we did.
     words.insert(words.begin(), std::begin(by_shell), std::end(by_shell));
-    pid = plan.run(words.data(), environment.data());
+    pid = plan.run(words, environment);
   }
   if (pid) return child_group{*pid};
   if (pid.error() == EAGAIN || pid.error() == ENOMEM) {
