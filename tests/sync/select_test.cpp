@@ -1,6 +1,7 @@
 #include <atomic>
 #include <optional>
 #include <variant>
+#include <vector>
 
 #include <gtest/gtest.h>
 
