@@ -35,8 +35,12 @@ struct effort {
   std::uint64_t rest;  // times as long as the search before it
 };
 constexpr std::array efforts{effort{{}, milliseconds{20}, 1, 12, 1},
-                             effort{milliseconds{80}, milliseconds{80}, 3, 8, 4},
+                             effort{milliseconds{80}, milliseconds{80}, 3, 4, 4},
                              effort{milliseconds{320}, milliseconds{320}, 8, 4, 10}};
+
+// Of two, both may stay on one processor for a while; many are soon spread by chance. So it takes
+// so long divided by how many there are, at least, where a search waits at all.
+constexpr duration settles_one = milliseconds{480};
 
 // In standard deviations. A start's mistake is found out later, and a start should be short.
 constexpr double sure = 2.5;
@@ -113,10 +117,15 @@ void adaptive_limit::begin_window(side which) noexcept {
   idle_ = 0;
   limit_ = which == side::base ? base_ : trial_;
   skip_ = std::max(before, limit_);
-  settling_ = limit_ != before && efforts[effort_].settle != duration::zero();
+  settling_ = limit_ != before && effort_ > 0;
   seen_ = 0;
   fresh_ = 0;
   took_ = {};
+}
+
+duration adaptive_limit::settle() const noexcept {
+  const auto few = static_cast<duration::rep>(std::min(base_, trial_));
+  return std::max(efforts[effort_].settle, settles_one / few);
 }
 
 duration adaptive_limit::least_window() const noexcept {
@@ -172,14 +181,15 @@ void adaptive_limit::rested(const clock& time) noexcept {
   begin_trial();
 }
 
-void adaptive_limit::decide(bool accept) noexcept {
+void adaptive_limit::decide(bool accept, bool clear) noexcept {
   growing_ = growing_ && accept;
   if (accept) {
     base_ = trial_;
     if (rejected_ == -1) {  // twice in a row the same way: the goal is far
       if (step_ > 0) --step_;
-      if (effort_ > 0) --effort_;
+      if (clear && clear_ && effort_ > 0) --effort_;  // two guesses would lead to more of them
     }
+    clear_ = clear;
     rejected_ = -1;
   } else {
     up_ = !up_;
@@ -236,7 +246,7 @@ void adaptive_limit::end_window(double rate) noexcept {
   if (clear || pairs_ >= efforts[effort_].most_pairs) {
     const double others = pairs_ - 1;
     if (others > 0) noise_ += (scatter - others * noise_) / (others + known_noise);
-    return decide(better > (trial_ > base_ ? likely : 0));
+    return decide(better > (trial_ > base_ ? likely : 0), clear);
   }
   begin_window(side_);  // base, trial, trial, base: a drift favours neither
 }
@@ -268,7 +278,7 @@ void adaptive_limit::returned(demand now, const clock& time) noexcept {
   began_ = looked;
   seen_ += std::exchange(fresh_, 0);
   if (settling_) {
-    if (took_ < efforts[effort_].settle) return;
+    if (took_ < settle()) return;
     settling_ = false;
     seen_ = 0;
     took_ = {};

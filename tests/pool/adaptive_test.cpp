@@ -93,6 +93,20 @@ TEST(adaptive_limit, sees_what_is_better_only_after_a_while) {
   }
 }
 
+/// The search after the first rest looks late enough already: it looked after a sixth of a second,
+/// and the next one came a quarter of a minute later, which callers spent at half of the best rate.
+TEST(adaptive_limit, sees_in_its_second_search_what_is_better_only_after_a_while) {
+  const knee server{2, 0.15};
+  double rate = 0;
+  for (const double settles_ms : {200.0, 400.0, 700.0}) {
+    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+      limited_server it{1, 16, seed, {.deviation = 0.2}, {.settles_ms = settles_ms}};
+      rate += it.run_in_bursts(server, 12s, 12s, 0.1) / (3 * 8);
+    }
+  }
+  EXPECT_GE(rate, 0.62 * std::exp(0.2 * 0.2 / 2) * server.rate(2, 0.1));
+}
+
 /// Two transactions on a server that writes a log: the second has to wait until that of the first
 /// is written, and then for its own. There a limit of one tried two again and again, and nothing
 /// beyond.

@@ -32,13 +32,14 @@ namespace weir {
 /// log in turns may do no more than one. What a limit is worth may show only after a while, when
 /// the scheduler of the server's machine has moved who is left. So a first search is quick, with
 /// windows of 20 ms and 12 pairs at most, and the rest after it is as long as the search; the next
-/// one waits 80 ms after each change and has windows of 80 ms, 8 pairs and a rest 4 times as long;
-/// all later ones 320 ms, 320 ms, 4 pairs and 10 times. Two steps the same way make the windows
-/// shorter again. A window of the base is 3 times as long as one of the trial in the second search
-/// and 8 times in later ones, so that a trial of a worse limit costs little. No rest is longer than
-/// 20 s, and it ends early if two windows in a row are faster, or slower, by two fifths; so does a
-/// slow search if two of the base are. Without a queue nothing is measured, and nothing changes: a
-/// window goes on when somebody waits again within 20 s.
+/// one waits 80 ms after each change and has windows of 80 ms, 4 pairs and a rest 4 times as long;
+/// all later ones 320 ms, 320 ms, 4 pairs and 10 times. Where few are busy the wait is longer: 480
+/// ms divided by their number. Two clear steps the same way make the windows shorter again. A
+/// window of the base is 3 times as long as one of the trial in the second search and 8 times in
+/// later ones, so that a trial of a worse limit costs little. No rest is longer than 20 s, and it
+/// ends early if two windows in a row are faster, or slower, by two fifths; so does a slow search
+/// if two of the base are. Without a queue nothing is measured, and nothing changes: a window goes
+/// on when somebody waits again within 20 s.
 ///
 /// Thread safety: guarded by its owner. Cost: a count per return, and a look at the clock after
 /// each 8 returns and whenever somebody waits again; at rest after each 8 once there were 400. A
@@ -70,7 +71,7 @@ class adaptive_limit {
   void begin_window(side which) noexcept;
   void end_window(double rate) noexcept;
   [[nodiscard]] bool changed(double rate) noexcept;
-  void decide(bool accept) noexcept;
+  void decide(bool accept, bool clear) noexcept;
   void rest() noexcept;
   void rested(const clock& time) noexcept;
   [[nodiscard]] bool departs(double rate, double& known) noexcept;
@@ -78,6 +79,7 @@ class adaptive_limit {
   [[nodiscard]] std::size_t candidate(bool up, std::size_t step) const noexcept;
   void smaller_step() noexcept;
   [[nodiscard]] std::size_t returns() const noexcept;
+  [[nodiscard]] duration settle() const noexcept;
   [[nodiscard]] duration least_window() const noexcept;
   void resume(const clock& time) noexcept;
 
@@ -90,6 +92,7 @@ class adaptive_limit {
   std::size_t step_ = 0;  // index into the factors
   bool up_ = true;
   bool growing_ = true;  // from the start, without a step back so far
+  bool clear_ = false;   // so was the last that was accepted
   int rejected_ = 0;     // in a row, with this step; −1: the last was accepted
 
   // The trial: logarithms of the ratios of the two rates.
