@@ -58,13 +58,25 @@ TEST_F(pipelined, an_error_is_its_own_statements_alone) {
 }
 
 TEST_F(pipelined, a_caller_that_leaves_disturbs_nobody) {
-  exec("SELECT 1");  // connects
-  exec("SELECT 1");
-  context_source hurry{{}, {.timeout = 5ms}};
-  auto slept = weir::wait(db().exec(hurry.get(), "SELECT pg_sleep(0.05)"));
-  ASSERT_FALSE(slept);
-  EXPECT_EQ(slept.error().code(), errc::deadline_exceeded);
-  EXPECT_EQ(sql::outcome_of(slept.error()), sql::outcome::unknown);
+  constexpr const char* take = "SELECT pg_advisory_xact_lock(1)";
+  auto others = postgres::open(stop_, socket_url(), {.max_open = 1});
+  ASSERT_TRUE(others);
+  auto holder = weir::wait(others->begin({}));
+  ASSERT_TRUE(holder);
+  ASSERT_TRUE(weir::wait(holder->exec(take)));
+  context_source hurry;
+  const auto ask = [&]() -> task<result<sql::exec_result>> {
+    co_return co_await db().exec(hurry.get(), take);
+  };
+  auto asker = *stop_.spawn("asker", ask);
+  await_start_of(take);
+  hurry.cancel();
+  const auto left = weir::wait(asker.join({}));
+  EXPECT_EQ(row<int>("SELECT 5").value(), 5) << "the other line does not wait";
+  EXPECT_TRUE(weir::wait(holder->rollback()));
+  ASSERT_FALSE(left);
+  EXPECT_EQ(left.error().code(), errc::cancelled);
+  EXPECT_EQ(sql::outcome_of(left.error()), sql::outcome::unknown);
   for (int i = 0; i < 4; ++i) EXPECT_EQ(row<int>("SELECT $1::int4", i).value(), i);
 }
 
