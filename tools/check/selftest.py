@@ -48,6 +48,16 @@ class Planted(unittest.TestCase):
         for check in ("layers", "text", "docs"):
             self.passes(check)
 
+    def test_a_header_that_needs_another_one_before_it(self):
+        common = "".join(f"#include <{name}>\n" for name in (
+            "chrono", "string", "cstdint", "atomic", "source_location", "string_view", "optional", "utility",
+            "type_traits", "expected", "concepts", "memory"))
+        header = "include/weir/context/context.hpp"
+        self.passes("headers", **{header: "#pragma once\n" + common + "inline std::string name;\n"})
+        self.finds("deque", "headers", **{header: "#pragma once\n" + common + "inline std::deque<int> all;\n"})
+        self.finds("chrono", "headers", **{
+            header: "#pragma once\n" + common.replace("#include <chrono>\n", "") + "inline std::chrono::days one;\n"})
+
     def test_an_arrow_upwards(self):
         self.finds("core must not include pool", "layers", **{
             "src/core/park.cpp": "#include <weir/pool/pool.hpp>\n"})

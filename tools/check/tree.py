@@ -81,10 +81,11 @@ def closure(path):
     return sorted(seen)
 
 
-def run_stamped(check, paths, command_of, salt=""):
+def run_stamped(check, paths, command_of, salt="", prepare=lambda path: None):
     """Runs command_of(path) for the paths whose content or includes changed since it last passed.
 
-    Two at a time, or as many as there are processors. Returns the outputs of those that failed.
+    Two at a time, or as many as there are processors, each after prepare(path). Returns the outputs of
+    those that failed.
     """
     stamps = pathlib.Path("build/check") / check
     stamps.mkdir(parents=True, exist_ok=True)
@@ -97,6 +98,7 @@ def run_stamped(check, paths, command_of, salt=""):
         stamp = stamps / digest.hexdigest()
         if stamp.exists():
             return None
+        prepare(path)
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode == 0:
             stamp.touch()
