@@ -35,7 +35,7 @@ struct effort {
   std::uint64_t rest;  // times as long as the search before it
 };
 constexpr std::array efforts{effort{{}, milliseconds{20}, 1, 12, 1},
-                             effort{milliseconds{80}, milliseconds{80}, 3, 4, 4},
+                             effort{milliseconds{80}, milliseconds{80}, 3, 8, 4},
                              effort{milliseconds{320}, milliseconds{320}, 8, 4, 10}};
 
 // Of two, both may stay on one processor for a while; many are soon spread by chance. So it takes
@@ -187,7 +187,7 @@ void adaptive_limit::decide(bool accept, bool clear) noexcept {
     base_ = trial_;
     if (rejected_ == -1) {  // twice in a row the same way: the goal is far
       if (step_ > 0) --step_;
-      if (clear && clear_ && effort_ > 0) --effort_;  // two guesses would lead to more of them
+      if ((clear || clear_) && effort_ > 0) --effort_;  // two guesses would lead to more
     }
     clear_ = clear;
     rejected_ = -1;

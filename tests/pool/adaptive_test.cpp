@@ -168,6 +168,26 @@ TEST(adaptive_limit, follows_a_server_that_becomes_smaller_and_larger) {
   EXPECT_GE(it.run(knee{30, 0.05}, 20'000), 0.85 * best_fixed(knee{30, 0.05}));
 }
 
+/// Four connections do as much on the larger server: only a search finds out, and it must be quick
+/// to trust in what it finds.
+TEST(adaptive_limit, finds_what_its_server_has_more_within_two_rests) {
+  const knee large{12, 0.03};
+  const knee small{4, 0.03};
+  int back = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    limited_server it{1, 64, seed};
+    const auto run_until = [&](duration end, const knee& server) {
+      while (it.time.now().time_since_epoch() < end) it.step(server);
+    };
+    const duration start = it.time.now().time_since_epoch();
+    run_until(start + 20s, large);
+    run_until(start + 50s, small);
+    run_until(start + 90s, large);
+    back += it.limit.limit() >= 9 ? 1 : 0;
+  }
+  EXPECT_GE(back, 18);
+}
+
 TEST(adaptive_limit, changes_nothing_while_nobody_waits) {
   manual_clock time;
   adaptive_limit limit{64, 8};

@@ -32,14 +32,14 @@ namespace weir {
 /// log in turns may do no more than one. What a limit is worth may show only after a while, when
 /// the scheduler of the server's machine has moved who is left. So a first search is quick, with
 /// windows of 20 ms and 12 pairs at most, and the rest after it is as long as the search; the next
-/// one waits 80 ms after each change and has windows of 80 ms, 4 pairs and a rest 4 times as long;
+/// one waits 80 ms after each change and has windows of 80 ms, 8 pairs and a rest 4 times as long;
 /// all later ones 320 ms, 320 ms, 4 pairs and 10 times. Where few are busy the wait is longer: 480
-/// ms divided by their number. Two clear steps the same way make the windows shorter again. A
-/// window of the base is 3 times as long as one of the trial in the second search and 8 times in
-/// later ones, so that a trial of a worse limit costs little. No rest is longer than 20 s, and it
-/// ends early if two windows in a row are faster, or slower, by two fifths; so does a slow search
-/// if two of the base are. Without a queue nothing is measured, and nothing changes: a window goes
-/// on when somebody waits again within 20 s.
+/// ms divided by their number. Two steps the same way, one of them clear, make the windows shorter
+/// again. A window of the base is 3 times as long as one of the trial in the second search and 8
+/// times in later ones, so that a trial of a worse limit costs little. No rest is longer than 20 s,
+/// and it ends early if two windows in a row are faster, or slower, by two fifths; so does a slow
+/// search if two of the base are. Without a queue nothing is measured, and nothing changes: a
+/// window goes on when somebody waits again within 20 s.
 ///
 /// Thread safety: guarded by its owner. Cost: a count per return, and a look at the clock after
 /// each 8 returns and whenever somebody waits again; at rest after each 8 once there were 400. A
