@@ -28,15 +28,13 @@ constexpr duration least_first_window = milliseconds{5};
 // the scheduler of the server's machine has moved who is left, which takes up to half a second.
 // The longer a trial, the more it costs if it is of a worse limit, so the base has more time.
 struct effort {
-  duration settle;  // after a change, before a window
-  duration least_window;
+  duration least_window;     // and the wait after a change before it, except in the first search
   std::size_t base_windows;  // as many times the base's window is longer
   int most_pairs;
   std::uint64_t rest;  // times as long as the search before it
 };
-constexpr std::array efforts{effort{{}, milliseconds{20}, 1, 12, 1},
-                             effort{milliseconds{80}, milliseconds{80}, 3, 8, 4},
-                             effort{milliseconds{320}, milliseconds{320}, 8, 4, 10}};
+constexpr std::array efforts{effort{milliseconds{20}, 1, 12, 1}, effort{milliseconds{80}, 3, 8, 4},
+                             effort{milliseconds{320}, 8, 4, 10}};
 
 // Of two, both may stay on one processor for a while; many are soon spread by chance. So it takes
 // so long divided by how many there are, at least, where a search waits at all.
@@ -125,7 +123,7 @@ void adaptive_limit::begin_window(side which) noexcept {
 
 duration adaptive_limit::settle() const noexcept {
   const auto few = static_cast<duration::rep>(std::min(base_, trial_));
-  return std::max(efforts[effort_].settle, settles_one / few);
+  return std::max(efforts[effort_].least_window, settles_one / few);
 }
 
 duration adaptive_limit::least_window() const noexcept {

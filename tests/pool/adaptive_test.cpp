@@ -168,8 +168,8 @@ TEST(adaptive_limit, follows_a_server_that_becomes_smaller_and_larger) {
   EXPECT_GE(it.run(knee{30, 0.05}, 20'000), 0.85 * best_fixed(knee{30, 0.05}));
 }
 
-/// Four connections do as much on the larger server: only a search finds out, and it must be quick
-/// to trust in what it finds.
+/// Four connections do on the larger server what they did on the smaller one: only a search finds
+/// out, and it must be quick to trust in what it finds.
 TEST(adaptive_limit, finds_what_its_server_has_more_within_two_rests) {
   const knee large{12, 0.03};
   const knee small{4, 0.03};
